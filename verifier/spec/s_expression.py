@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From text to s-expressions, one top-level group at a time.
+
+The parser keeps its own stack, so nesting is limited by ``ReaderLimits.depth`` and never by the
+interpreter's. Every expression remembers its offset in the text; line and column are computed only
+when an error needs them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from verifier.errors import PropertyError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verifier.spec.reader_limits import ReaderLimits
+
+# What no alternative matches is white space, which ``finditer`` steps over.
+_TOKEN = re.compile(r""";[^\n]*|([()]|[^ \t\r\n\f\v();"|]+)|(["|])""")
+_QUOTE = 2
+_SHOWN = 40
+
+
+class Atom(NamedTuple):
+    """A symbol or numeral, and where it starts."""
+
+    text: str
+    offset: int
+
+
+class Group(NamedTuple):
+    """A parenthesised sequence, and where it starts."""
+
+    items: tuple[Expression, ...]
+    offset: int
+
+    @property
+    def head(self) -> str:
+        """The first item if it is an atom, else the empty string."""
+        first = self.items[0] if self.items else None
+        return first.text if isinstance(first, Atom) else ""
+
+
+Expression = Atom | Group
+_OpenGroups = list[tuple[int, list[Expression]]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text and the name under which errors speak of it."""
+
+    name: str
+    text: str
+
+    def malformed(self, offset: int, message: str) -> PropertyError:
+        """Return the error for text that means nothing, with its place."""
+        return PropertyError(f"{self._place(offset)}: {message}")
+
+    def unsupported(self, offset: int, message: str) -> UnsupportedError:
+        """Return the error for text that means something which is not modelled."""
+        return UnsupportedError(f"{self._place(offset)}: {message}")
+
+    def _place(self, offset: int) -> str:
+        line = self.text.count("\n", 0, offset) + 1
+        column = offset - self.text.rfind("\n", 0, offset)
+        return f"{self.name}:{line}:{column}"
+
+
+def shown(text: str) -> str:
+    """Return ``text`` quoted for a message, shortened where it is long."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+
+
+def groups(source: Source, limits: ReaderLimits) -> Iterator[Group]:
+    """Yield the top-level groups of a text, in order.
+
+    Raises:
+        PropertyError: Parentheses do not match, text stands outside them, or a limit is exceeded.
+        UnsupportedError: The text has a string or a quoted symbol.
+    """
+    open_groups: _OpenGroups = []
+    for match in _tokens(source, limits):
+        offset = match.start()
+        if match[0] == "(":
+            if len(open_groups) >= limits.depth:
+                msg = f"nesting is deeper than {limits.depth} (limit 'depth')"
+                raise source.malformed(offset, msg)
+            open_groups.append((offset, []))
+        elif match[0] == ")":
+            closed = _close(source, open_groups, offset)
+            if open_groups:
+                open_groups[-1][1].append(closed)
+            else:
+                yield closed
+        elif open_groups:
+            open_groups[-1][1].append(Atom(match[0], offset))
+        else:
+            raise source.malformed(offset, f"{shown(match[0])} stands outside of parentheses")
+    if open_groups:
+        raise source.malformed(open_groups[-1][0], "this parenthesis is never closed")
+
+
+def _tokens(source: Source, limits: ReaderLimits) -> Iterator[re.Match[str]]:
+    """Yield the parentheses and atoms."""
+    for count, match in enumerate(_TOKEN.finditer(source.text)):
+        if count >= limits.tokens:
+            msg = f"more than {limits.tokens} tokens (limit 'tokens')"
+            raise source.malformed(match.start(), msg)
+        if match.lastindex == _QUOTE:
+            msg = f"{match[0]} starts a string or quoted symbol; neither occurs in VNN-LIB"
+            raise source.unsupported(match.start(), msg)
+        if match.lastindex is not None:  # Else it is a comment.
+            yield match
+
+
+def _close(source: Source, open_groups: _OpenGroups, offset: int) -> Group:
+    if not open_groups:
+        raise source.malformed(offset, "this parenthesis closes nothing")
+    start, items = open_groups.pop()
+    return Group(tuple(items), start)

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads properties in VNN-LIB 1.0.
+
+A file declares inputs ``X_0, X_1, ...`` and outputs ``Y_0, Y_1, ...`` and asserts what together
+*violates* the property: comparisons of linear terms under ``and``, ``or`` and ``not``. The text
+goes through four steps, each in its module: s-expressions, linear terms, formulas, cases. Numbers
+are the rationals that the text denotes; nothing is rounded.
+
+Everything that the file says is either modelled exactly or an error with file, line and column.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zlib
+from typing import TYPE_CHECKING
+
+from verifier.errors import PropertyError
+from verifier.spec.disjunctive_form import cases_of
+from verifier.spec.formula import AllOf, read_formula
+from verifier.spec.linear_term import TermReader, Variable
+from verifier.spec.property import Property
+from verifier.spec.reader_limits import DEFAULT_LIMITS, ReaderLimits
+from verifier.spec.s_expression import Atom, Source, groups, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from verifier.ir.graph import Graph
+    from verifier.spec.formula import Formula
+    from verifier.spec.s_expression import Group
+
+__all__ = ["ReaderLimits", "check_fits", "parse_vnnlib", "read_vnnlib"]
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_NAME = re.compile(r"([XY])_(0|[1-9][0-9]{0,8})")
+_VERSION_2_COMMANDS = ("declare-network", "vnnlib-version")
+
+
+def read_vnnlib(path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> Property:
+    """Read a property from a file, which may be compressed with gzip.
+
+    Raises:
+        PropertyError: The file cannot be read, is malformed or exceeds a limit.
+        UnsupportedError: The file says something that is not modelled.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(limits.file_bytes + 1)
+        if content.startswith(_GZIP_MAGIC):
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as unpacked:
+                content = unpacked.read(limits.file_bytes + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        msg = f"{path}: cannot be read: {error}"
+        raise PropertyError(msg) from error
+    if len(content) > limits.file_bytes:
+        msg = f"{path}: the text is longer than {limits.file_bytes} bytes (limit 'file_bytes')"
+        raise PropertyError(msg)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"{path}: not UTF-8 text: {error}"
+        raise PropertyError(msg) from error
+    return parse_vnnlib(text, str(path), limits)
+
+
+def parse_vnnlib(
+    text: str, source: str = "<string>", limits: ReaderLimits = DEFAULT_LIMITS
+) -> Property:
+    """Read a property from a text.
+
+    Args:
+        text: The property in VNN-LIB 1.0.
+        source: What to call the text in messages.
+        limits: What the text may ask of the machine.
+
+    Raises:
+        PropertyError: The text is malformed or exceeds a limit.
+        UnsupportedError: The text says something that is not modelled.
+    """
+    terms = TermReader(Source(source, text), limits)
+    asserted: list[Formula] = []
+    for group in groups(terms.source, limits):
+        match group.head:
+            case "declare-const":
+                _declare(terms, group)
+            case "assert":
+                asserted.append(_asserted(terms, group))
+            case head if head in _VERSION_2_COMMANDS:
+                msg = f"{head!r} belongs to VNN-LIB 2.0; this reader takes VNN-LIB 1.0"
+                raise terms.source.unsupported(group.offset, msg)
+            case "":
+                raise terms.source.malformed(group.offset, "a command starts with its name")
+            case head:
+                msg = f"the command {shown(head)} is not supported; supported: declare-const assert"
+                raise terms.source.unsupported(group.offset, msg)
+    inputs = _width(terms, is_output=False)
+    outputs = _width(terms, is_output=True)
+    return Property(inputs, outputs, cases_of(AllOf(tuple(asserted)), inputs, source, limits))
+
+
+def check_fits(prop: Property, graph: Graph) -> None:
+    """Check that a property speaks of as many inputs and outputs as a network has.
+
+    Raises:
+        PropertyError: It does not.
+    """
+    widths = (
+        ("inputs", prop.input_width, graph.input_width),
+        ("outputs", prop.output_width, graph.output_width),
+    )
+    for what, declared, actual in widths:
+        if declared != actual:
+            msg = f"the property declares {declared} {what}, the network has {actual}"
+            raise PropertyError(msg)
+
+
+def _declare(terms: TermReader, group: Group) -> None:
+    source, items = terms.source, group.items
+    if len(items) != 3:
+        msg = f"'declare-const' needs a name and a sort, here it has {len(items) - 1} operands"
+        raise source.malformed(group.offset, msg)
+    _, name, sort = items
+    if not isinstance(name, Atom):
+        raise source.malformed(name.offset, "the name of a constant is a symbol")
+    if not isinstance(sort, Atom) or sort.text != "Real":
+        raise source.unsupported(sort.offset, "the only sort supported is Real")
+    match = _NAME.fullmatch(name.text)
+    if match is None:
+        msg = f"{shown(name.text)} is neither an input X_<number> nor an output Y_<number>"
+        raise source.unsupported(name.offset, msg)
+    if name.text in terms.variables:
+        raise source.malformed(name.offset, f"{name.text} is declared twice")
+    terms.variables[name.text] = Variable(is_output=match[1] == "Y", position=int(match[2]))
+
+
+def _asserted(terms: TermReader, group: Group) -> Formula:
+    if len(group.items) != 2:
+        msg = f"'assert' needs one operand, here it has {len(group.items) - 1}"
+        raise terms.source.malformed(group.offset, msg)
+    return read_formula(terms, group.items[1])
+
+
+def _width(terms: TermReader, *, is_output: bool) -> int:
+    """Return the number of inputs or outputs; their indices must count from 0 without a gap."""
+    what, letter = ("output", "Y") if is_output else ("input", "X")
+    indices = {v.position for v in terms.variables.values() if v.is_output == is_output}
+    if not indices:
+        msg = f"{terms.source.name}: declares no {what} {letter}_0"
+        raise PropertyError(msg)
+    missing = next(i for i in range(len(indices) + 1) if i not in indices)
+    if missing < len(indices):
+        msg = f"{what} {letter}_{missing} is not declared, but {letter}_{max(indices)} is"
+        msg = f"{terms.source.name}: {msg}"
+        raise PropertyError(msg)
+    return len(indices)
