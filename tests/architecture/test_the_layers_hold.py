@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Imports point down only, and the certificate checker shares no reasoning with the engine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+
+from tests.architecture.source_tree import PACKAGES, ROOT
+
+CHECKER = "verifier.certificate.checker"
+TRUSTED_BY_THE_CHECKER = ("verifier.ir", "verifier.spec", "verifier.errors", "verifier.verdict")
+
+
+def trusted(name: str) -> bool:
+    return any(name == root or name.startswith(f"{root}.") for root in TRUSTED_BY_THE_CHECKER)
+
+
+@pytest.fixture(scope="module")
+def imports() -> grimp.ImportGraph:
+    """Return who imports whom, between all modules of the project."""
+    return grimp.build_graph(*PACKAGES, cache_dir=None)
+
+
+def test_every_import_contract_is_kept() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_checker_reaches_only_the_graph_and_the_property(imports: grimp.ImportGraph) -> None:
+    reached = imports.find_upstream_modules(CHECKER)
+
+    # `verifier` itself is the package that holds them; it imports lazily.
+    assert {name for name in reached if not trusted(name)} <= {"verifier", "verifier.certificate"}
+
+
+def test_every_module_stands_in_some_layer(imports: grimp.ImportGraph) -> None:
+    layered = (
+        *(f"verifier.{part}" for part in ("errors", "options", "verdict", "pipeline", "report")),
+        *(f"verifier.{part}" for part in ("ir", "spec", "bounds", "change", "certificate")),
+        *(f"verifier.{part}" for part in ("proof", "engine", "cli")),
+        "encoders",
+        "compression",
+        "api",
+        "benchmarks",
+    )
+
+    homeless = {
+        name
+        for name in imports.modules
+        if not any(name == layer or name.startswith(f"{layer}.") for layer in layered)
+    }
+    assert homeless == {"verifier"}
