@@ -19,6 +19,7 @@ HOMES = {
     "cvc5": ("encoders",),
     "fastapi": ("api",),
     "flint": ("verifier/ir", "verifier/certificate"),
+    "google": ("verifier/ir",),
     "highspy": ("verifier/bounds",),
     "matplotlib": ("verifier/cli", "benchmarks"),
     "onnx": ("verifier/ir",),
@@ -33,6 +34,7 @@ HOMES = {
 # The name to import, where it is not the name to install.
 DISTRIBUTIONS = {
     "flint": "python-flint",
+    "google": "protobuf",
     "pysat": "python-sat",
     "sklearn": "scikit-learn",
     "z3": "z3-solver",

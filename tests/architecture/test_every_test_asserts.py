@@ -19,13 +19,9 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def called_names(function: FunctionNode) -> set[str]:
-    names = set()
-    for node in ast.walk(function):
-        if isinstance(node, ast.Call):
-            match node.func:
-                case ast.Name(id=name) | ast.Attribute(attr=name):
-                    names.add(name)
-    return names
+    called = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
+    plain = {call.id for call in called if isinstance(call, ast.Name)}
+    return plain | {call.attr for call in called if isinstance(call, ast.Attribute)}
 
 
 def asserts_itself(function: FunctionNode) -> bool:

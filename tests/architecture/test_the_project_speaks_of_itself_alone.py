@@ -46,7 +46,7 @@ def test_every_python_file_states_its_licence_first() -> None:
     without = [
         module.place
         for module in modules(*PACKAGES, "tests", "examples", "docs")
-        if module.text.splitlines()[:1] != [line]
+        if module.text and module.text.splitlines()[0] != line
     ]
     assert without == []
 
