@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boxes: a lower and an upper end for each entry, for a batch of regions at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """``lower <= value <= upper``; both of shape (batch, width)."""
+
+    lower: Array
+    upper: Array
+
+    @classmethod
+    def around(cls, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Box:
+        """Return the smallest float64 box around exact ends, as a batch of one."""
+        low = [_at_most(value) for value in lower]
+        high = [-_at_most(-value) for value in upper]
+        return cls(np.array([low], dtype=np.float64), np.array([high], dtype=np.float64))
+
+    @property
+    def magnitude(self) -> Array:
+        """Largest absolute value of each entry, shape (batch, width)."""
+        return np.maximum(np.abs(self.lower), np.abs(self.upper))
+
+    def intersection(self, other: Box) -> Box:
+        """Return what both allow; where they contradict, ``lower > upper``."""
+        return Box(np.maximum(self.lower, other.lower), np.minimum(self.upper, other.upper))
+
+    def take(self, members: NDArray[np.intp]) -> Box:
+        """Return the given members of the batch."""
+        return Box(self.lower[members], self.upper[members])
+
+
+def _at_most(value: Fraction) -> float:
+    nearest = value.numerator / value.denominator
+    return nearest if nearest <= value else float(np.nextafter(nearest, -np.inf))

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The float64 view of a network in normal form, as every bound reads it.
+
+A normal-form graph is a stack of ReLU layers with skip edges. Layer ``k`` has the preactivation
+``z_k = sum_s W_{k,s} y_s + b_k`` where the sources ``s`` are earlier layers or the input
+(``INPUT``); ``y_s`` is the postactivation of layer ``s``. The output is one more affine layer.
+
+Rounding. ``W`` and ``b`` are the float64 nearest to the exact values, so each entry is off by at
+most a relative ``UNIT``. Bounds stay sound by adding ``slack(...)`` once at the end: a multiple
+of ``UNIT`` that grows with the number of terms, times the sum of magnitudes of all terms
+(Higham 2002, section 3.1: a sum of n products in any order is off by at most
+``gamma_n = n u / (1 - n u)`` times the sum of their magnitudes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from verifier.errors import UnsupportedError
+from verifier.ir.operators import Affine, Input, Relu
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from verifier.ir.graph import Graph, Node
+
+    Array = NDArray[np.float64]
+
+INPUT = -1
+"""The source that stands for the network's input."""
+
+UNIT = 2.0**-53
+"""Largest relative error of one rounding to float64."""
+
+TINY = float(np.finfo(np.float64).tiny)
+"""Added where a relative error says nothing: at subnormal results."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One affine layer.
+
+    Attributes:
+        weights: Source to matrix of shape (width, source width).
+        bias: Shape (width,).
+    """
+
+    weights: Mapping[int, Array]
+    bias: Array
+
+    @property
+    def width(self) -> int:
+        """Number of entries of the layer's value."""
+        return len(self.bias)
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """A network in normal form.
+
+    Attributes:
+        hidden: The affine map in front of each ReLU layer.
+        output: The affine map that ends the network.
+        input_width: Number of input entries.
+        error: Relative error that covers any one bound computed on this network: many times
+            ``UNIT`` times the longest chain of additions.
+    """
+
+    hidden: tuple[Layer, ...]
+    output: Layer
+    input_width: int
+    error: float
+
+    @classmethod
+    def of(cls, graph: Graph) -> Layers:
+        """Return the layers of a graph in normal form.
+
+        Raises:
+            UnsupportedError: The graph is not in normal form.
+        """
+        source_of = {0: INPUT} | {node: layer for layer, node in enumerate(graph.relus)}
+        hidden = tuple(
+            _layer(graph.nodes[graph.nodes[node].inputs[0]], source_of) for node in graph.relus
+        )
+        output = _layer(graph.nodes[-1], source_of)
+        terms = sum(layer.width for layer in hidden) + graph.input_width + output.width
+        return cls(hidden, output, graph.input_width, 8 * (terms + 64) * UNIT)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Number of neurons of each ReLU layer."""
+        return tuple(layer.width for layer in self.hidden)
+
+
+def _layer(node: Node, source_of: Mapping[int, int]) -> Layer:
+    match node.operator:
+        case Affine(weights, bias) if all(i in source_of for i in node.inputs):
+            matrices: dict[int, Array] = {}
+            for position, weight in zip(node.inputs, weights, strict=True):
+                source = source_of[position]
+                matrix = weight.approximate
+                matrices[source] = matrices[source] + matrix if source in matrices else matrix
+            return Layer(matrices, bias.approximate)
+        case Affine() | Input() | Relu():
+            msg = f"node {node.name!r} is not in normal form: bounds need an affine map of ReLUs"
+            raise UnsupportedError(msg)

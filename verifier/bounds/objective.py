@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A case of a property as rows ``value <= 0``, ready to be bounded.
+
+A counterexample of the case satisfies every row. So a convex combination of rows whose lower
+bound over a region is positive refutes the case there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from verifier.bounds.backward import Rows
+from verifier.bounds.layers import INPUT, UNIT
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+    from verifier.bounds.layers import Layers
+    from verifier.spec.property import Case
+
+    Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The rows of one case as linear forms of layers and inputs.
+
+    Attributes:
+        coefficients: Source to shape (rows, source width).
+        constant: Shape (rows,).
+        magnitude: Shape (rows,): at least the magnitude of all terms behind each row, with the
+            output layer's own terms, so that errors of folding it in are covered.
+    """
+
+    coefficients: dict[int, Array]
+    constant: Array
+    magnitude: Array
+
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return len(self.constant)
+
+    def combine(self, owner: NDArray[np.intp], weights: Array) -> Rows:
+        """Return one row for each combination; ``weights`` has shape (combinations, rows)."""
+        return Rows(
+            owner,
+            {source: weights @ matrix for source, matrix in self.coefficients.items()},
+            weights @ self.constant,
+            weights @ self.magnitude,
+        )
+
+
+def objective(layers: Layers, case: Case, input_scale: Array, output_scale: Array) -> Objective:
+    """Return the rows of a case.
+
+    Args:
+        layers: The network; its output layer is folded into the rows.
+        case: The case. Strict rows are treated as closed, which only makes refuting harder.
+        input_scale: Shape (input width,): at least ``|x|`` in the case's box.
+        output_scale: Shape (output width,): at least ``|W| |y| + |b|`` of the output layer.
+    """
+    rows = len(case.constraints)
+    on_output = np.zeros((rows, layers.output.width))
+    on_input = np.zeros((rows, layers.input_width))
+    bound = np.zeros(rows)
+    for r, constraint in enumerate(case.constraints):
+        for j, coefficient in constraint.outputs:
+            on_output[r, j] = _float(coefficient)
+        for i, coefficient in constraint.inputs:
+            on_input[r, i] = _float(coefficient)
+        bound[r] = _float(constraint.bound)
+    coefficients = {s: on_output @ w for s, w in layers.output.weights.items()}
+    coefficients[INPUT] = coefficients.get(INPUT, 0.0) + on_input
+    constant = on_output @ layers.output.bias - bound
+    magnitude = np.abs(on_output) @ output_scale + np.abs(on_input) @ input_scale + np.abs(bound)
+    return Objective(coefficients, constant, magnitude * (1.0 + 8.0 * UNIT))
+
+
+def _float(value: Fraction) -> float:
+    return value.numerator / value.denominator
