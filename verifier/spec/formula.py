@@ -161,23 +161,38 @@ def _at_most(
     """Return ``left <= right`` (``<`` if so written), or the negation of that."""
     strict = group.head in {"<", ">"}
     if negated:
-        return _literal(terms.difference(right, left, group.offset), strict=not strict)
-    return _literal(terms.difference(left, right, group.offset), strict=strict)
-
-
-def _literal(term: LinearTerm, *, strict: bool) -> Formula:
-    """Return ``term <= 0`` (``<`` where strict)."""
-    if not term.coefficients:
-        return _TRUE if term.constant < _ZERO or (term.constant == _ZERO and not strict) else _FALSE
-    if len(term.coefficients) == 1:
-        ((variable, coefficient),) = term.coefficients.items()
+        left, right, strict = right, left, not strict
+    input_bound = _input_bound(left, right, strict=strict)
+    if input_bound is not None:
+        return input_bound
+    coefficients, bound = terms.at_most(left, right, group.offset)
+    if not coefficients:
+        return _TRUE if bound > _ZERO or (bound == _ZERO and not strict) else _FALSE
+    if len(coefficients) == 1:
+        ((variable, coefficient),) = coefficients.items()
         if not variable.is_output:
-            value = -term.constant / coefficient
+            value = bound if coefficient == 1 else bound / coefficient
             return InputBound(variable.position, value, coefficient > _ZERO, strict)
-    ordered = sorted(term.coefficients.items())
+    ordered = sorted(coefficients.items())
     return LinearConstraint(
         inputs=tuple((v.position, c) for v, c in ordered if not v.is_output),
         outputs=tuple((v.position, c) for v, c in ordered if v.is_output),
-        bound=-term.constant,
+        bound=bound,
         strict=strict,
     )
+
+
+def _input_bound(left: LinearTerm, right: LinearTerm, *, strict: bool) -> InputBound | None:
+    """Return ``left <= right`` if that bounds an input by a constant, as most comparisons do.
+
+    What it does not recognise, ``_at_most`` brings into the same form by rational arithmetic that
+    would take most of the time of reading a file.
+    """
+    if len(left.coefficients) + len(right.coefficients) != 1:
+        return None
+    is_upper = bool(left.coefficients)
+    term, value = (left, right.constant) if is_upper else (right, left.constant)
+    ((variable, coefficient),) = term.coefficients.items()
+    if variable.is_output or term.constant or coefficient != 1:
+        return None
+    return InputBound(variable.position, value, is_upper, strict)

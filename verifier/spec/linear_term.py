@@ -84,9 +84,25 @@ class TermReader:
                     return term
                 frames[-1].terms.append(term)
 
-    def difference(self, left: LinearTerm, right: LinearTerm, offset: int) -> LinearTerm:
-        """Return ``left - right``; ``offset`` is for messages."""
-        return self._sum(left, [right], -_ONE, offset)
+    def at_most(
+        self, left: LinearTerm, right: LinearTerm, offset: int
+    ) -> tuple[Mapping[Variable, Fraction], Fraction]:
+        """Return ``a`` and ``b`` such that ``left <= right`` says ``sum a[v] * v <= b``.
+
+        Almost every comparison has a side without variables and a side without constant, hence
+        the shortcuts: rational arithmetic would take most of the time of reading a file.
+        """
+        if not left.constant:
+            bound = right.constant
+        elif not right.constant:
+            bound = -left.constant
+        else:
+            bound = self._bounded(right.constant - left.constant, offset)
+        if not right.coefficients:
+            return left.coefficients, bound
+        if not left.coefficients:
+            return {v: -c for v, c in right.coefficients.items()}, bound
+        return self._sum(left, [right], -_ONE, offset).coefficients, bound
 
     def _atom(self, atom: Atom) -> LinearTerm:
         term = self._atoms.get(atom.text)

@@ -33,16 +33,14 @@ class Atom(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A parenthesised sequence, and where it starts."""
+    """A parenthesised sequence, and where it starts.
+
+    ``head`` is the text of the first item if that is an atom, else the empty string.
+    """
 
     items: tuple[Expression, ...]
     offset: int
-
-    @property
-    def head(self) -> str:
-        """The first item if it is an atom, else the empty string."""
-        first = self.items[0] if self.items else None
-        return first.text if isinstance(first, Atom) else ""
+    head: str
 
 
 Expression = Atom | Group
@@ -121,4 +119,5 @@ def _close(source: Source, open_groups: _OpenGroups, offset: int) -> Group:
     if not open_groups:
         raise source.malformed(offset, "this parenthesis closes nothing")
     start, items = open_groups.pop()
-    return Group(tuple(items), start)
+    head = items[0].text if items and isinstance(items[0], Atom) else ""
+    return Group(tuple(items), start, head)
