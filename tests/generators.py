@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-
 def stack(
     input_width: int,
     layer_widths: Sequence[int],
@@ -237,7 +236,7 @@ def random_property(
     """
     box = random_box(rng, graph.input_width, radius)
     outputs = {int(rng.integers(graph.output_width)): 1}
-    if graph.output_width > 1 and rng.random() < 0.5:  # noqa: PLR2004
+    if graph.output_width > 1 and rng.random() < 0.5:
         outputs.setdefault(int(rng.integers(graph.output_width)), -1)
     values = [
         sum((c * y[j] for j, c in outputs.items()), Fraction(0))

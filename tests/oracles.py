@@ -117,7 +117,7 @@ def _extend(
     partial: list[Form],
     context: tuple[z3.Solver, list[z3.ArithRef]],
 ) -> Iterator[tuple[list[Form], z3.Solver]]:
-    """Fix the phases of what is left of the graph: ``done`` nodes, ``partial`` entries of a Relu."""
+    """Fix the phases of what is left: after ``done`` nodes and ``partial`` entries of a Relu."""
     solver, variables = context
     if len(done) == len(graph.nodes):
         yield done[-1], solver

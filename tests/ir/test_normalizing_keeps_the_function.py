@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +14,9 @@ from verifier.ir.graph import Graph, Node
 from verifier.ir.operators import Affine, Input, Relu
 from verifier.ir.passes.normalize import is_normal_form, normalize
 from verifier.ir.rational import RationalArray
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 @st.composite

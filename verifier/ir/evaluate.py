@@ -47,9 +47,7 @@ def evaluate_exactly(graph: Graph, point: Sequence[Fraction]) -> tuple[Fraction,
     return output.fractions()
 
 
-def preactivations_exactly(
-    graph: Graph, point: Sequence[Fraction]
-) -> list[tuple[Fraction, ...]]:
+def preactivations_exactly(graph: Graph, point: Sequence[Fraction]) -> list[tuple[Fraction, ...]]:
     """Return what each ReLU layer reads at ``point``, exactly, in the order of ``graph.relus``.
 
     Raises:
@@ -93,9 +91,7 @@ def _affine(affine: Affine, inputs: list[_Vector]) -> _Vector:
     ]
     terms = [*products, (affine.bias.numerators, affine.bias.denominator)]
     denominator = lcm(*(d for _, d in terms))
-    numerators = sum(
-        (n if d == denominator else n * (denominator // d)) for n, d in terms
-    )
+    numerators = sum((n if d == denominator else n * (denominator // d)) for n, d in terms)
     return _Vector(np.asarray(numerators, dtype=object), denominator)
 
 
@@ -119,7 +115,7 @@ def evaluate(graph: Graph, points: NDArray[np.float64]) -> NDArray[np.float64]:
     Raises:
         ValueError: ``points`` has another shape.
     """
-    if points.ndim != 2 or points.shape[1] != graph.input_width:  # noqa: PLR2004
+    if points.ndim != 2 or points.shape[1] != graph.input_width:
         msg = f"points have shape {points.shape}, not (batch, {graph.input_width})"
         raise ValueError(msg)
     values: list[NDArray[np.float64]] = []

@@ -121,8 +121,7 @@ def lower(model: Model, source: Variable, begin: Callable[[str], None]) -> Varia
     for proto in model.nodes:
         begin(node_label(proto))
         inputs = [_input(model, values, name) for name in proto.input]
-        for name, result in _results(model, proto, inputs):
-            values[name] = result
+        values.update(_results(model, proto, inputs))
     output = _input(model, values, model.output_name)
     if not isinstance(output, Variable):
         msg = f"output {model.output_name!r} does not depend on the input"

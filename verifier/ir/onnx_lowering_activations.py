@@ -80,10 +80,12 @@ def clip(node: OnnxNode) -> Tensor:
 
     The largest number of the type, which the standard names as default, is no limit either.
     """
-    if node.opset < 11:  # noqa: PLR2004
+    if node.opset < 11:
         node.check_inputs(1)
         limits = [
-            _finite(node, float(node.number(name, Fraction(0)))) if name in node.attributes else None
+            _finite(node, float(node.number(name, Fraction(0))))
+            if name in node.attributes
+            else None
             for name in ("min", "max")
         ]
     else:
@@ -159,4 +161,5 @@ def _greater(node: OnnxNode, left: Tensor, right: Tensor, sign: int) -> Tensor:
             difference = broadcast(x, shape).plus(scaled_by(wide, Fraction(-1)))
             step = scaled_by(difference, Fraction(sign)).relu()
             return wide.plus(scaled_by(step, Fraction(sign)))
-    raise AssertionError
+        case _:
+            raise AssertionError

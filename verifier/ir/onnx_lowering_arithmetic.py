@@ -18,6 +18,7 @@ from verifier.ir.onnx_node import OnnxNode, exact_constant
 from verifier.ir.onnx_values import (
     Constant,
     Element,
+    Movable,
     Shape,
     Tensor,
     Variable,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_T = TypeVar("_T", Constant, Variable)
+_T = TypeVar("_T", bound=Movable)
 
 # A common denominator of this many bits is far more than any normalisation by constants needs.
 _MAX_DENOMINATOR_BITS = 1 << 14
@@ -92,7 +93,8 @@ def add_tensors(node: OnnxNode, left: Tensor, right: Tensor) -> Tensor:
             return broadcast(x, shape).shifted(repeated(c.exact, shape))
         case Variable() as x, Variable() as y:
             return broadcast(x, shape).plus(broadcast(y, shape))
-    raise AssertionError
+        case _:
+            raise AssertionError
 
 
 def add(node: OnnxNode) -> Tensor:
@@ -132,7 +134,8 @@ def mul(node: OnnxNode) -> Tensor:
             return folded(node, np.multiply, a, b)
         case (Variable() as x, Constant() as c) | (Constant() as c, Variable() as x):
             return broadcast(x, shape).scaled(repeated(c.exact, shape))
-    node.refuse("both factors depend on the network's input; supported: one constant factor")
+        case _:
+            return node.refuse("both factors depend on the input; supported: one constant factor")
 
 
 def div(node: OnnxNode) -> Tensor:
@@ -254,7 +257,7 @@ def gemm(node: OnnxNode) -> Tensor:
     alpha, beta = node.number("alpha", Fraction(1)), node.number("beta", Fraction(1))
     left, right = node.input(0), node.input(1)
     for tensor in (left, right):
-        if len(tensor.shape) != 2:  # noqa: PLR2004
+        if len(tensor.shape) != 2:
             node.damaged(f"a factor has shape {list(tensor.shape)}, not two axes")
     left = swapped(left) if node.integer("transA", 0) else left
     right = swapped(right) if node.integer("transB", 0) else right
@@ -321,7 +324,7 @@ def batch_normalization(node: OnnxNode) -> Tensor:
         node.refuse("spatial is 0; supported: 1")
     epsilon = float(node.number("epsilon", Fraction(float(np.float32(1e-5)))))
     tensor = node.input(0)
-    if isinstance(tensor, Constant) or len(tensor.shape) < 2:  # noqa: PLR2004
+    if isinstance(tensor, Constant) or len(tensor.shape) < 2:
         node.refuse("the input is constant or has no channel axis")
     parameters = [node.constant(i, "a parameter") for i in range(1, 5)]
     channels = (tensor.shape[1],)

@@ -39,7 +39,7 @@ def identity(node: OnnxNode) -> Tensor:
 
 def dropout(node: OnnxNode) -> Tensor:
     """The same tensor: in inference nothing is dropped."""
-    node.check_inputs(1, 3 if node.opset >= 12 else 1)  # noqa: PLR2004
+    node.check_inputs(1, 3 if node.opset >= 12 else 1)
     node.ignore("ratio", "seed")
     if node.optional(2) is not None and node.constant(2, "training_mode").array.any():
         node.refuse("training_mode is true; supported: inference")
@@ -80,7 +80,7 @@ def reshape(node: OnnxNode) -> Tensor:
 
 def _axes_argument(node: OnnxNode) -> list[int] | None:
     """Return the axes, which were an attribute before opset 13."""
-    if node.opset < 13:  # noqa: PLR2004
+    if node.opset < 13:
         node.check_inputs(1)
         return node.integers("axes")
     node.check_inputs(1, 2)
@@ -166,7 +166,7 @@ def split(node: OnnxNode) -> list[Tensor]:
     tensor = node.input(0)
     axis = node.axis(node.integer("axis", 0), len(tensor.shape))
     extent, count = tensor.shape[axis], node.output_count
-    if node.opset < 13:  # noqa: PLR2004
+    if node.opset < 13:
         node.check_inputs(1)
         sizes = node.integers("split")
     else:
@@ -187,7 +187,7 @@ def split(node: OnnxNode) -> list[Tensor]:
 
 def slice_(node: OnnxNode) -> Tensor:
     """A range of entries along each of some axes."""
-    if node.opset < 10:  # noqa: PLR2004
+    if node.opset < 10:
         node.check_inputs(1)
         starts, ends, axes = (node.integers(name) for name in ("starts", "ends", "axes"))
         steps = None
@@ -242,7 +242,7 @@ def pad(node: OnnxNode) -> Tensor:
     rank = len(tensor.shape)
     axes: list[int] | None = None
     value: Tensor | None = None
-    if node.opset < 11:  # noqa: PLR2004
+    if node.opset < 11:
         node.check_inputs(1)
         amounts = node.integers("pads")
         number = float(node.number("value", Fraction(0)))
@@ -264,9 +264,7 @@ def pad(node: OnnxNode) -> Tensor:
 def _padded(
     node: OnnxNode, index: NDArray[np.int64], axes: Sequence[int], amounts: Sequence[int]
 ) -> NDArray[np.int64]:
-    for axis, before, after in zip(
-        axes, amounts[: len(axes)], amounts[len(axes) :], strict=True
-    ):
+    for axis, before, after in zip(axes, amounts[: len(axes)], amounts[len(axes) :], strict=True):
         extent = index.shape[axis]
         shape = list(index.shape)
         shape[axis] = extent + before + after
@@ -311,13 +309,17 @@ def cast(node: OnnxNode) -> Tensor:
     target = Element(number)
     if isinstance(tensor, Variable):
         if target not in _WIDER[tensor.element]:
-            node.refuse(f"from {tensor.element.name} to {target.name} rounds; supported: wider floats")
+            node.refuse(
+                f"from {tensor.element.name} to {target.name} rounds; supported: wider floats"
+            )
         return tensor.retyped(target)
     if target is Element.BFLOAT16 and tensor.element is not target:
         node.refuse("a constant to BFLOAT16; supported: other types")
     with np.errstate(all="ignore"):
         array = tensor.array.astype(target.dtype)
-    if not target.is_float and not np.array_equal(array.astype(object), tensor.array.astype(object)):
+    if not target.is_float and not np.array_equal(
+        array.astype(object), tensor.array.astype(object)
+    ):
         node.refuse(f"a constant does not fit {target.name}")
     return Constant(array, target)
 
@@ -328,5 +330,3 @@ def shape_of(node: OnnxNode) -> Tensor:
     shape = node.input(0).shape
     part = shape[node.integer("start", 0) : node.integer("end", len(shape))]
     return Constant(np.array(part, dtype=np.int64), Element.INT64)
-
-

@@ -263,9 +263,10 @@ def _attribute(attribute: AttributeProto, node: onnx.NodeProto) -> object:
             return attribute.s.decode("utf-8")
         case AttributeProto.TENSOR:
             return tensor_constant(attribute.t, place)
-    kind = AttributeProto.AttributeType.Name(attribute.type)
-    msg = f"{place} is of type {kind}; supported: numbers, texts and tensors"
-    raise UnsupportedError(msg)
+        case _:
+            kind = AttributeProto.AttributeType.Name(attribute.type)
+            msg = f"{place} is of type {kind}; supported: numbers, texts and tensors"
+            raise UnsupportedError(msg)
 
 
 def _fractions(values: Iterable[float], place: str) -> tuple[Fraction, ...]:

@@ -106,7 +106,9 @@ class OnnxNode:
             return None
         value = self.constant(position, what)
         if value.element not in {Element.INT64, Element.INT32} or len(value.shape) > 1:
-            self.damaged(f"{what} is {value.element.name}{list(value.shape)}, not a list of integers")
+            self.damaged(
+                f"{what} is {value.element.name}{list(value.shape)}, not a list of integers"
+            )
         return [int(n) for n in value.array.ravel()]
 
     def integer(self, name: str, default: int | None = None) -> int:
@@ -165,6 +167,4 @@ class OnnxNode:
 
 def exact_constant(value: Fraction, shape: tuple[int, ...]) -> RationalArray:
     """Return an array filled with one number."""
-    return RationalArray(
-        np.full(shape, value.numerator, dtype=object), value.denominator
-    )
+    return RationalArray(np.full(shape, value.numerator, dtype=object), value.denominator)

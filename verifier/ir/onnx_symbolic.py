@@ -9,7 +9,7 @@ is still one index, one scale and one offset when it meets the first weight matr
 
 The pool holds *anchors* (the input and the outputs of ReLUs, which are nodes of the graph) and
 *forms* (matrices over anchors). Forms are composed with forms at once, so that what a ReLU reads
-is always one matrix for each anchor: the graph that comes out is in normal form but for what is dead.
+is always one matrix for each anchor: the graph that comes out is in normal form but for dead nodes.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ class Symbol(Variable):
         index = np.concatenate([s.index.ravel() for s in symbols])
         scale = offset = None
         if any(s.scale is not None for s in symbols):
-            scale = _concatenated([_flat(s.scale, n, 1) for s, n in zip(symbols, sizes, strict=True)])
+            scale = _concatenated(
+                [_flat(s.scale, n, 1) for s, n in zip(symbols, sizes, strict=True)]
+            )
         if any(s.offset is not None for s in symbols):
             offset = _concatenated(
                 [_flat(s.offset, n, 0) for s, n in zip(symbols, sizes, strict=True)]
@@ -123,9 +125,7 @@ class Symbol(Variable):
 
     def _constant(self, constant: Constant) -> Symbol:
         index = np.full(constant.shape, -1, dtype=np.int64)
-        return Symbol(
-            self.pool, constant.shape, constant.element, index, offset=constant.exact
-        )
+        return Symbol(self.pool, constant.shape, constant.element, index, offset=constant.exact)
 
     def retyped(self, element: Element) -> Symbol:
         """Return the same values: a wider type holds them exactly."""
@@ -198,8 +198,12 @@ class Symbol(Variable):
             denominator = 1 if scale is None else scale.denominator
             return Form({value: RationalArray(numerators, denominator)}, _flat(None, count, 0))
         whole = count == value.bias.shape[0] and np.array_equal(columns, np.arange(count))
-        form = value if whole else Form(
-            {a: matrix[columns] for a, matrix in value.terms.items()}, value.bias[columns]
+        form = (
+            value
+            if whole
+            else Form(
+                {a: matrix[columns] for a, matrix in value.terms.items()}, value.bias[columns]
+            )
         )
         if scale is None:
             return form
@@ -207,8 +211,10 @@ class Symbol(Variable):
         return Form({a: column * m for a, m in form.terms.items()}, scale * form.bias)
 
     def _row(self, row: int) -> Symbol:
-        return self if self.shape[0] == 1 else self.take(
-            np.arange(self.shape[1], dtype=np.int64) + row * self.shape[1]
+        return (
+            self
+            if self.shape[0] == 1
+            else self.take(np.arange(self.shape[1], dtype=np.int64) + row * self.shape[1])
         )
 
     def _product(self, matrix: RationalArray) -> Form:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -71,11 +71,24 @@ class Element(IntEnum):
     @property
     def dtype(self) -> np.dtype[Any]:
         """The numpy type that holds such entries; bfloat16 is held as float32."""
-        return np.dtype("float32" if self is Element.BFLOAT16 else _DTYPES.get(self, self.name.lower()))
+        return np.dtype(
+            "float32" if self is Element.BFLOAT16 else _DTYPES.get(self, self.name.lower())
+        )
 
 
 _PRECISION = {Element.BFLOAT16: 8, Element.FLOAT16: 11, Element.FLOAT: 24, Element.DOUBLE: 53}
 _DTYPES = {Element.FLOAT: "float32", Element.DOUBLE: "float64"}
+
+
+class Movable(Protocol):
+    """What constants and variables have in common: entries that can be moved about."""
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the tensor."""
+
+    def take(self, index: NDArray[np.int64]) -> Self:
+        """Return a tensor of ``index``'s shape: each entry names a flat entry here, -1 is zero."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,9 +181,7 @@ def checked(shape: Sequence[int], what: str) -> Shape:
         msg = f"{what} has shape {list(shape)}: an axis is negative"
         raise ModelError(msg)
     if not 0 < prod(shape) <= MAX_TENSOR_ENTRIES:
-        msg = (
-            f"{what} has shape {list(shape)}; supported: from 1 to {MAX_TENSOR_ENTRIES} entries"
-        )
+        msg = f"{what} has shape {list(shape)}; supported: from 1 to {MAX_TENSOR_ENTRIES} entries"
         raise UnsupportedError(msg)
     return tuple(int(n) for n in shape)
 

@@ -64,7 +64,9 @@ class RationalArray:
         integers, shifts = integers >> trailing, shifts + trailing
         smallest = min(int(shifts[nonzero].min()), 0)
         powers = np.where(nonzero, shifts - smallest, 0).astype(object)
-        return cls(_frozen(np.asarray(integers.astype(object) << powers, dtype=object)), 1 << -smallest)
+        return cls(
+            _frozen(np.asarray(integers.astype(object) << powers, dtype=object)), 1 << -smallest
+        )
 
     @classmethod
     def from_fractions(
