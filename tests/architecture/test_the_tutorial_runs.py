@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every block of docs/tutorial.md works as printed.
+"""Every command of docs/tutorial.md works as printed.
 
-``sh`` blocks are run in order, in one folder. A block below ``<!-- file: NAME -->`` is saved under
-that name; what stands below ``<!-- prints: WORD -->`` must print that word.
+``sh`` blocks are run in order, in one folder beside a copy of the examples. What stands below
+``<!-- prints: WORD -->`` must print that word.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -20,10 +21,6 @@ from tests.architecture.source_tree import ROOT, fenced_blocks
 if TYPE_CHECKING:
     from pathlib import Path
 
-PYTHON = f"""#!/bin/sh
-PYTHONPATH='{ROOT}' exec '{sys.executable}' "$@"
-"""
-
 MUCG4 = f"""#!/bin/sh
 PYTHONPATH='{ROOT}' exec '{sys.executable}' -c '
 import sys
@@ -33,12 +30,11 @@ sys.exit(main())
 """
 
 
-def make_commands(folder: Path) -> None:
-    """Put ``mucg4`` and ``python`` of this interpreter into a folder for the search path."""
+def make_command(folder: Path) -> None:
+    """Put ``mucg4``, run by this interpreter, into a folder for the search path."""
     folder.mkdir()
-    for name, script in {"python": PYTHON, "mucg4": MUCG4}.items():
-        (folder / name).write_text(script, encoding="utf-8")
-        (folder / name).chmod(0o755)
+    (folder / "mucg4").write_text(MUCG4, encoding="utf-8")
+    (folder / "mucg4").chmod(0o755)
 
 
 def run(script: str, folder: Path, commands: Path) -> subprocess.CompletedProcess[str]:
@@ -54,14 +50,13 @@ def run(script: str, folder: Path, commands: Path) -> subprocess.CompletedProces
 
 
 @pytest.mark.slow
-def test_every_block_of_the_tutorial_works_as_printed(tmp_path: Path) -> None:
+def test_every_command_of_the_tutorial_works_as_printed(tmp_path: Path) -> None:
     commands, folder = tmp_path / "commands", tmp_path / "tutorial"
-    make_commands(commands)
+    make_command(commands)
     folder.mkdir()
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
 
     for language, text, above in fenced_blocks(ROOT / "docs/tutorial.md"):
-        if saved := re.fullmatch(r"<!-- file: (\S+) -->", above):
-            (folder / saved[1]).write_text(text, encoding="utf-8")
         if language == "sh":
             done = run(text, folder, commands)
             assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
