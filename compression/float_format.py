@@ -4,9 +4,9 @@
 A format has ``precision`` significant bits, and no number finer than ``2**quantum``. A rational
 ``n / d`` with ``2**e <= |n / d| < 2**(e + 1)`` is rounded to a multiple of
 ``2**max(e - precision + 1, quantum)``, ties to the even multiple: that one formula covers normal
-and subnormal numbers (IEEE 754-2019, section 4.3.1). It is computed in integers from the exact
-value. A cast by way of a wider format would round twice, and so land on the wrong neighbour of a
-tie now and then.
+and subnormal numbers (IEEE 754-2019, section 4.3.1). It is computed without error from the exact
+value: on float64 arrays where float64 holds the values, in integers elsewhere. A cast by way of a
+wider format would round twice, and so land on the wrong neighbour of a tie now and then.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from verifier.ir.operators import Affine
 from verifier.ir.rational import RationalArray
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from verifier.ir.graph import Graph
 
 
@@ -60,6 +62,9 @@ class FloatFormat:
         Raises:
             FormatOverflowError: An entry would become infinite.
         """
+        floats = _as_float64(values)
+        if floats is not None:
+            return self._nearest_to_floats(floats)
         rounded = np.empty(values.shape, dtype=np.float64)
         for index, numerator in np.ndenumerate(values.numerators):
             mantissa, exponent = self._round(abs(int(numerator)), values.denominator)
@@ -71,7 +76,10 @@ class FloatFormat:
 
     def holds(self, values: RationalArray) -> bool:
         """Return whether every entry is a number of the format."""
-        return all(self._holds(abs(int(n)), values.denominator) for n in values.numerators.flat)
+        floats = _as_float64(values)
+        if floats is None:
+            return False  # Every format here is a subset of float64.
+        return bool(np.all(self._rounded(floats) == floats) and not self._overflow(floats).any())
 
     def _round(self, numerator: int, denominator: int) -> tuple[int, int]:
         """Return ``(m, q)`` so that ``m * 2**q`` is nearest to the non-negative fraction."""
@@ -85,12 +93,30 @@ class FloatFormat:
         twice = 2 * remainder
         return mantissa + (twice > denominator or (twice == denominator and mantissa & 1)), quantum
 
-    def _holds(self, numerator: int, denominator: int) -> bool:
-        mantissa, exponent = self._round(numerator, denominator)
-        if mantissa.bit_length() - 1 + exponent > self.max_exponent:
-            return False
-        scaled = mantissa * denominator
-        return scaled << max(exponent, 0) == numerator << max(-exponent, 0)
+    def _nearest_to_floats(self, floats: NDArray[np.float64]) -> RationalArray:
+        rounded = self._rounded(floats)
+        too_large = np.argwhere(self._overflow(rounded))
+        if len(too_large):
+            index = tuple(int(i) for i in too_large[0])
+            raise FormatOverflowError(index, float(floats[index]), self.name)
+        return RationalArray.from_floats(rounded)
+
+    def _rounded(self, floats: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Round numbers that float64 holds, by the formula above, overflow not regarded."""
+        if self.precision == FLOAT64.precision:
+            return floats
+        # Exact throughout: scaling by a power of two leaves at most ``precision`` bits before
+        # the point and the number's own after it, and rint rounds those to even.
+        _, exponents = np.frexp(floats)
+        quanta = np.maximum(exponents - self.precision, self.quantum)
+        with np.errstate(over="ignore"):  # Infinity is an overflow like any other.
+            rounded: NDArray[np.float64] = np.ldexp(np.rint(np.ldexp(floats, -quanta)), quanta)
+        return rounded
+
+    def _overflow(self, rounded: NDArray[np.float64]) -> NDArray[np.bool_]:
+        if self.precision == FLOAT64.precision:
+            return np.zeros(rounded.shape, dtype=bool)
+        return np.asarray(np.abs(rounded) >= 2.0 ** (self.max_exponent + 1))
 
 
 FLOAT16 = FloatFormat("float16", precision=11, quantum=-24, max_exponent=15)
@@ -126,6 +152,17 @@ def floor_log2(numerator: int, denominator: int) -> int:
 def power_of_two(exponent: int) -> Fraction:
     """Return ``2**exponent`` exactly."""
     return Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)
+
+
+def _as_float64(values: RationalArray) -> NDArray[np.float64] | None:
+    """Return the entries as float64 if it holds all of them exactly."""
+    try:
+        floats = values.approximate
+    except OverflowError:
+        return None
+    back = RationalArray.from_floats(floats)
+    same = back.numerators * values.denominator == values.numerators * back.denominator
+    return floats if np.all(same) else None
 
 
 def _magnitude(values: RationalArray, index: tuple[int, ...]) -> float:

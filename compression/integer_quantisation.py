@@ -29,6 +29,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
+from math import lcm
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -153,10 +154,7 @@ class IntegerQuantisation(Method):
         by_row = self.granularity is Granularity.CHANNEL and not place.is_bias
         parts = [values[row] for row in range(values.shape[0])] if by_row else [values]
         quantised = [self.quantise(part, symmetric) for part in parts]
-        exact = [part.exact().fractions() for part in quantised]
-        stacked = RationalArray.from_fractions(
-            [value for part in exact for value in part], values.shape
-        )
+        stacked = _stack([part.exact() for part in quantised], values.shape)
         detail: dict[str, object] = {"scales": [str(part.scale) for part in quantised]}
         if not symmetric:
             detail["zero_points"] = [part.zero_point for part in quantised]
@@ -177,6 +175,15 @@ class IntegerQuantisation(Method):
 
 
 _SMALLEST = power_of_two(FLOAT32.quantum)
+
+
+def _stack(parts: list[RationalArray], shape: tuple[int, ...]) -> RationalArray:
+    """Return the entries of all parts, one after the other, in one array."""
+    denominator = lcm(*(part.denominator for part in parts))
+    scaled = [part.numerators * (denominator // part.denominator) for part in parts]
+    return RationalArray(
+        np.concatenate([np.ravel(part) for part in scaled]).reshape(shape), denominator
+    )
 
 
 def _round_up(value: Fraction, precision: int) -> Fraction:

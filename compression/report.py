@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -172,18 +173,20 @@ def report_neurons_removed(
 
 
 def _delta(node: Node, old: Operator, new: Operator) -> WeightDelta:
-    changes = [
-        abs(change)
-        for before, after in zip(_tensors(old), _tensors(new), strict=True)
-        for change in (after - before).fractions()
-        if change
-    ]
-    if not changes:
-        return WeightDelta(node.name, 0.0, 0.0, 0)
-    largest = max(changes)
-    # Relative to the largest, so that squares neither overflow nor vanish.
-    squares = sum(float(change / largest) ** 2 for change in changes)
-    return WeightDelta(node.name, float(largest), float(largest) * math.sqrt(squares), len(changes))
+    parts: list[tuple[Fraction, float]] = []
+    count = 0
+    for before, after in zip(_tensors(old), _tensors(new), strict=True):
+        difference = after - before
+        changes = [abs(int(n)) for n in difference.numerators.flat if n]
+        if changes:
+            top = max(changes)
+            # Relative to the largest, so that squares neither overflow nor vanish.
+            squares = math.fsum((n / top) ** 2 for n in changes)
+            parts.append((Fraction(top, difference.denominator), squares))
+            count += len(changes)
+    largest = max((top for top, _ in parts), default=Fraction(0))
+    squares = math.fsum(s * float(top / largest) ** 2 for top, s in parts)
+    return WeightDelta(node.name, float(largest), float(largest) * math.sqrt(squares), count)
 
 
 def _tensors(operator: Operator) -> tuple[RationalArray, ...]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,30 @@ def test_bfloat16_subnormals_round_as_the_cast_does() -> None:
     rounded = BFLOAT16.nearest(RationalArray.from_floats(numbers)).approximate
 
     np.testing.assert_array_equal(rounded, numbers.astype(ml_dtypes.bfloat16).astype(np.float64))
+
+
+@given(
+    values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9),
+    target=FORMATS,
+)
+@example([sys.float_info.max], FLOAT32)
+@example([5e-324, 2.0**-149 * 0.5, 2.0**-149 * 1.5], FLOAT32)
+def test_arrays_of_floats_and_single_fractions_are_rounded_alike(
+    values: list[float], target: FloatFormat
+) -> None:
+    def outcome(array: RationalArray) -> list[Fraction] | str:
+        try:
+            return target.nearest(array).fractions()
+        except FormatOverflowError as error:
+            return str(error)
+
+    exact = [Fraction(v) for v in values]
+    # A third in the array takes it from the way by floats to the way by integers.
+    by_integers = outcome(RationalArray.from_fractions([*exact, Fraction(1, 3)], (len(exact) + 1,)))
+
+    by_floats = outcome(RationalArray.from_fractions(exact, (len(exact),)))
+    assert by_floats == (by_integers if isinstance(by_integers, str) else by_integers[:-1])
+    assert target.holds(RationalArray.from_fractions(exact, (len(exact),))) == (by_floats == exact)
 
 
 def test_a_number_just_off_a_tie_is_not_rounded_twice() -> None:

@@ -92,6 +92,15 @@ def test_the_report_measures_the_change() -> None:
     assert (report["kind"], report["exactness"]) == ("K1", "none")
 
 
+def test_changes_too_large_to_square_are_measured() -> None:
+    graph = single_affine([[Fraction(3 * 2**600), Fraction(4 * 2**600)]], [Fraction(1)])
+
+    method = MagnitudePruning(sparsity=Fraction(99, 100))
+    (delta,) = method.apply(graph).report.weight_delta
+
+    assert delta == ("affine0", 3.0 * 2**600, 3.0 * 2**600, 1)
+
+
 @pytest.mark.parametrize("scope", Scope)
 def test_a_global_threshold_may_empty_what_a_local_one_may_not(scope: Scope) -> None:
     from tests.generators import stack

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from compression.fixed_point import BiasTreatment, FixedPoint
@@ -152,25 +152,19 @@ def test_every_number_is_a_float32_if_the_originals_are_or_is_quantised(
     assert result.neuron_map == NeuronMap.identity(graph)
 
 
-@given(graph=networks(entries=float32s()), bits=st.integers(2, 16))
-def test_quantising_twice_at_the_same_scale_is_quantising_once(graph: Graph, bits: int) -> None:
-    method = IntegerQuantisation(bits=bits, scale=ScaleKind.POWER_OF_TWO)
+@given(graph=networks(entries=float32s()), bits=st.integers(2, 16), scale=EXACT_SCALES)
+def test_quantising_twice_is_quantising_once(graph: Graph, bits: int, scale: ScaleKind) -> None:
+    # A short scale of more bits is so coarse that the largest integer need not be reached.
+    assume(scale is ScaleKind.POWER_OF_TWO or bits <= 11)
+    method = IntegerQuantisation(bits=bits, scale=scale)
 
     once = method.apply(graph).graph
-    twice = method.apply(once).graph
 
-    scales = [quantised_scale(method, row) for row in rows_of(once)]
-    before = [quantised_scale(method, row) for row in rows_of(graph)]
-    if scales == before:
-        assert all_fractions(twice) == all_fractions(once)
+    assert all_fractions(method.apply(once).graph) == all_fractions(once)
 
 
 def rows_of(graph: Graph) -> list[RationalArray]:
     return [w[i] for w in weights(graph) for i in range(w.shape[0])]
-
-
-def quantised_scale(method: IntegerQuantisation, row: RationalArray) -> Fraction:
-    return method.quantise(row, True).scale
 
 
 def test_a_row_scale_is_finer_than_the_matrix_scale_where_rows_differ() -> None:
