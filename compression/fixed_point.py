@@ -112,8 +112,8 @@ class FixedPoint(Method):
         largest = max(-lowest, highest)
         if largest == 0:
             return self.total_bits - 1
-        # At one bit more than this, even the largest entry alone needs another bit.
-        bits = self.total_bits - floor_log2(largest.numerator, largest.denominator)
+        # With one bit more, the largest entry alone would be out of range.
+        bits = self.total_bits - 1 - floor_log2(largest.numerator, largest.denominator)
         bits = min(bits, _MOST_FRACTION_BITS)
         ends = RationalArray.from_fractions([lowest, highest], (2,))
         low, high = self._range()

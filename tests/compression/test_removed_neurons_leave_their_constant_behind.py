@@ -248,6 +248,17 @@ def test_exactness_is_claimed_only_where_it_is_proved(
     assert same == (expected == "certified")
 
 
+def test_a_rounded_fold_is_not_called_exact() -> None:
+    fine = 1 + Fraction(1, 2**23)
+    values = iter([[0, 1], [fine, 0], [fine, 1], [0]])
+    graph = stack(1, [2], 1, lambda shape: RationalArray.from_fractions(next(values), shape))
+
+    removal = remove_neurons(graph, frozenset({Neuron(0, 0)}), fold=True)
+
+    assert removal.largest_rounding == Fraction(1, 2**46)
+    assert not removal.same_function
+
+
 def test_a_folded_bias_that_overflows_is_refused() -> None:
     huge = 2**100
     graph = diamond([[1, 1, 0], [0, 0, huge], [1, 1, huge], [0]])
