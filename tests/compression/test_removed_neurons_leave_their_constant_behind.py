@@ -250,7 +250,8 @@ def test_exactness_is_claimed_only_where_it_is_proved(
 
 def test_a_rounded_fold_is_not_called_exact() -> None:
     fine = 1 + Fraction(1, 2**23)
-    values = iter([[0, 1], [fine, 0], [fine, 1], [0]])
+    rows: list[list[Fraction | int]] = [[0, 1], [fine, 0], [fine, 1], [0]]
+    values = iter(rows)
     graph = stack(1, [2], 1, lambda shape: RationalArray.from_fractions(next(values), shape))
 
     removal = remove_neurons(graph, frozenset({Neuron(0, 0)}), fold=True)
