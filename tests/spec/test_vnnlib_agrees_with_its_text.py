@@ -12,17 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.spec import text_oracle
-from verifier.errors import UnsupportedError
+from verifier.errors import PropertyError, UnsupportedError
 from verifier.spec.counterexample import violates
+from verifier.spec.property import Case, InputBox, LinearConstraint, Property
 from verifier.spec.vnnlib_reader import parse_vnnlib, read_vnnlib
 from verifier.spec.vnnlib_writer import write_vnnlib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from verifier.spec.property import Property
-
 INPUTS, OUTPUTS = 2, 2
 NAMES = [f"X_{i}" for i in range(INPUTS)] + [f"Y_{j}" for j in range(OUTPUTS)]
 HEADER = "".join(f"(declare-const {name} Real)\n" for name in NAMES)
@@ -59,6 +57,51 @@ comparisons = st.builds(
 formulas = st.recursive(
     comparisons | st.sampled_from(["true", "false"]), _nested_formulas, max_leaves=8
 )
+# Bounds on single inputs, whose ties with the box and with each other decide on strictness.
+input_bounds = st.builds(
+    "({} {} {})".format,
+    st.sampled_from(["<=", ">=", "<", ">", "="]),
+    st.sampled_from(["X_0", "X_1"]),
+    st.sampled_from(["-2", "0", "2"]),
+)
+input_formulas = st.recursive(input_bounds | st.just("(<= Y_0 0)"), _nested_formulas, max_leaves=8)
+ends = [Fraction(n) for n in (-2, 0, 2)]
+corners = [[a, b, c, Fraction(0)] for a in ends for b in ends for c in (Fraction(0), Fraction(1))]
+
+rationals = st.fractions(-3, 3, max_denominator=2000) | st.sampled_from(
+    [
+        Fraction(0),
+        Fraction(1, 10**9),
+        Fraction(-7, 10**30),
+        Fraction(1, 2**1074),
+        Fraction(1, 2**2000),
+    ]
+)
+coefficients = (st.sampled_from([Fraction(1), Fraction(-1)]) | rationals).filter(bool)
+
+
+@st.composite
+def written_properties(draw: st.DrawFn) -> Property:
+    """Draw a property with any numbers, in the form that the reader gives."""
+    boxes = []
+    for _ in range(draw(st.integers(1, 2))):
+        sides = [sorted([draw(rationals), draw(rationals)]) for _ in range(INPUTS)]
+        boxes.append(InputBox(tuple(a for a, _ in sides), tuple(b for _, b in sides)))
+    cases = []
+    for _ in range(draw(st.integers(0, 3))):
+        constraints = []
+        for _ in range(draw(st.integers(0, 3))):
+            outputs = draw(st.dictionaries(st.integers(0, OUTPUTS - 1), coefficients))
+            inputs = draw(st.dictionaries(st.integers(0, INPUTS - 1), coefficients))
+            if not outputs and len(inputs) < 2:
+                outputs = {0: Fraction(-1)}  # A bound on one input would become part of the box.
+            bound = draw(rationals)
+            parts = (tuple(sorted(inputs.items())), tuple(sorted(outputs.items())), bound)
+            constraints.append(LinearConstraint(*parts, strict=draw(st.booleans())))
+        cases.append(Case(draw(st.sampled_from(boxes)), tuple(constraints)))
+    return Property(INPUTS, OUTPUTS, tuple(cases))
+
+
 grid = st.sampled_from([Fraction(n, 2) for n in range(-6, 7)] + [Fraction(1, 3), Fraction(1, 10)])
 points = st.lists(grid, min_size=len(NAMES), max_size=len(NAMES))
 
@@ -69,6 +112,7 @@ def _agree(prop: Property, text: str, x: list[Fraction], y: list[Fraction]) -> b
     return violates(prop, x, y) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(asserted=st.lists(formulas, max_size=3), points=st.lists(points, min_size=10, max_size=20))
 def test_nested_formulas_mean_what_they_say(
@@ -82,6 +126,7 @@ def test_nested_formulas_mean_what_they_say(
         assert _agree(prop, text, point[:INPUTS], point[INPUTS:])
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(asserted=st.lists(formulas, max_size=3), points=st.lists(points, min_size=5, max_size=10))
 def test_writing_a_property_keeps_its_meaning(
@@ -97,8 +142,35 @@ def test_writing_a_property_keeps_its_meaning(
         assert violates(again, x, y) == violates(prop, x, y)
 
 
-@settings(max_examples=200)
-@given(formula=formulas)
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(outer=st.lists(input_formulas, max_size=2), inner=input_formulas)
+def test_bounds_on_inputs_keep_their_strictness(outer: list[str], inner: str) -> None:
+    text = HEADER + BOX + "".join(f"(assert {formula})\n" for formula in (*outer, inner))
+
+    prop = parse_vnnlib(text)
+
+    for point in corners:
+        assert _agree(prop, text, point[:INPUTS], point[INPUTS:])
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(prop=written_properties())
+def test_written_properties_are_read_back_as_they_were(prop: Property) -> None:
+    assert parse_vnnlib(write_vnnlib(prop)) == prop
+
+
+def test_numbers_too_long_for_the_reader_are_not_written() -> None:
+    for number in (Fraction(10) ** 2000, Fraction(1, 3**3000), Fraction(1, 2**5000)):
+        box = InputBox((Fraction(0),), (number,))
+
+        with pytest.raises(PropertyError, match="more than 1100 digits"):
+            write_vnnlib(Property(1, 1, (Case(box, ()),)))
+
+
+@settings(max_examples=300)
+@given(formula=formulas | input_formulas)
 def test_equal_boxes_are_one_object(formula: str) -> None:
     prop = parse_vnnlib(f"{HEADER}{BOX}(assert {formula})")
 

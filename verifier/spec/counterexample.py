@@ -108,6 +108,34 @@ def is_inside(box: InputBox, x: Sequence[Fraction]) -> bool:
     return all(lower <= value <= upper for lower, value, upper in sides)
 
 
+def nearest_floats_inside(
+    box: InputBox, x: Sequence[Fraction], float_type: str = "float32"
+) -> tuple[Fraction, ...] | None:
+    """Return the floats of a box that are nearest to a point of it, one input at a time.
+
+    Plain rounding can leave the box, and then a replay says nothing about the property. Nothing
+    is returned where some side of the box has no float between its ends.
+    """
+    rounded = [
+        _nearest_between(lower, value, upper, np.dtype(float_type))
+        for lower, value, upper in zip(box.lower, x, box.upper, strict=True)
+    ]
+    inside = tuple(value for value in rounded if value is not None)
+    return inside if len(inside) == len(rounded) else None
+
+
+def _nearest_between(
+    lower: Fraction, value: Fraction, upper: Fraction, dtype: np.dtype[Any]
+) -> Fraction | None:
+    largest = Fraction(float(np.finfo(dtype).max))
+    middle = np.array(float(max(-largest, min(value, largest)))).astype(dtype)
+    with np.errstate(all="ignore"):  # The neighbour of the largest or smallest float is no error.
+        around = (middle, *(np.nextafter(middle, dtype.type(end)) for end in (-np.inf, np.inf)))
+    floats = [Fraction(float(number)) for number in around if np.isfinite(number)]
+    inside = [number for number in floats if lower <= number <= upper]
+    return min(inside, key=lambda number: abs(number - value), default=None)
+
+
 def violates(prop: Property, x: Sequence[Fraction], y: Sequence[Fraction]) -> bool:
     """Whether input ``x`` with output ``y`` is a violation, decided exactly.
 
