@@ -84,8 +84,8 @@ def check_against_onnxruntime(
         sample, output = (int(i) for i in np.argwhere(wrong)[0])
         msg = (
             f"the graph and onnxruntime differ at {points[sample].tolist()[:8]}...: "
-            f"output {output} is {ours.value[sample, output]!r} against {theirs[sample, output]!r}, and rounding "
-            f"explains at most {allowed[sample, output]:.3g}"
+            f"output {output} is {ours.value[sample, output]!r} against "
+            f"{theirs[sample, output]!r}, and rounding explains at most {allowed[sample, output]:.3g}"
         )
         raise ModelError(msg)
 

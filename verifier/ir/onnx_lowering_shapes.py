@@ -204,21 +204,21 @@ def slice_(node: OnnxNode) -> Tensor:
     if not len(starts) == len(ends) == len(axes) == len(steps):
         node.damaged(f"starts {starts}, ends {ends}, axes {axes}, steps {steps} differ in length")
     tensor = node.input(0)
-    parts = [slice(None)] * len(tensor.shape)
+    index = positions(tensor.shape)
     for axis, *bounds in zip(node.axes(axes, len(tensor.shape)), starts, ends, steps, strict=True):
-        parts[axis] = _range(node, tensor.shape[axis], *bounds)
-    index = positions(tensor.shape)[tuple(parts)]
+        index = np.take(index, _range(node, tensor.shape[axis], *bounds), axis=axis)
     checked(index.shape, node.place)
     return tensor.take(index)
 
 
-def _range(node: OnnxNode, extent: int, start: int, end: int, step: int) -> slice:
-    """Return ONNX's range as Python's: they clamp alike but for an end before the first entry."""
+def _range(node: OnnxNode, extent: int, start: int, end: int, step: int) -> range:
+    """Return the chosen entries; limits are clamped as the standard says, not as Python does."""
     if step == 0:
         node.damaged("a step is 0")
-    if step < 0 and end < -extent:
-        return slice(start, None, step)
-    return slice(start, end, step)
+    start, end = (n + extent if n < 0 else n for n in (start, end))
+    if step > 0:
+        return range(min(max(start, 0), extent), min(max(end, 0), extent), step)
+    return range(min(max(start, 0), extent - 1), min(max(end, -1), extent - 1), step)
 
 
 def gather(node: OnnxNode) -> Tensor:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MANTISSA_BITS = 53
+# Scalar products in a matrix product from which on converting to flint and back is worth it.
+_FLINT_PAYS = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,8 @@ class RationalArray:
         divisor = gcd(self.denominator, *(int(n) for n in self.numerators.ravel()))
         if divisor == 1:
             return self
-        return RationalArray(_frozen(self.numerators // divisor), self.denominator // divisor)
+        quotients = np.asarray(self.numerators // divisor, dtype=object)
+        return RationalArray(_frozen(quotients), self.denominator // divisor)
 
     def reshape(self, shape: tuple[int, ...]) -> RationalArray:
         """Return the same entries in another shape."""
@@ -142,7 +145,9 @@ class RationalArray:
 
     def __matmul__(self, other: RationalArray) -> RationalArray:
         """Multiply matrices exactly."""
-        product = np.asarray(np.dot(self.numerators, other.numerators), dtype=object)
+        left, right = self.numerators, other.numerators
+        product = _product(left, right) if left.ndim == right.ndim == 2 else left.dot(right)
+        product = np.asarray(product, dtype=object)
         return RationalArray(_frozen(product), self.denominator * other.denominator)
 
 
@@ -150,6 +155,21 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def _product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    """Multiply two integer matrices; large ones by flint, if it is there."""
+    rows, columns = left.shape[0], right.shape[1]
+    if rows * left.shape[1] * columns < _FLINT_PAYS:
+        return np.asarray(left.dot(right), dtype=object)
+    try:
+        from flint import fmpz_mat
+    except ImportError:
+        return np.asarray(left.dot(right), dtype=object)
+    factors = [fmpz_mat(*m.shape, [int(n) for n in m.ravel()]) for m in (left, right)]
+    product = np.empty(rows * columns, dtype=object)
+    product[:] = [int(n) for n in (factors[0] * factors[1]).entries()]
+    return product.reshape((rows, columns))
 
 
 def _nearest(numerator: int, denominator: int) -> float:
