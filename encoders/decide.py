@@ -7,19 +7,18 @@ unstable neurons in the worst case; some thirty of them take seconds to minutes.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from encoders.session import Session
-from verifier.ir.evaluate import evaluate_exactly
+from verifier.spec.counterexample import replay_exactly
 from verifier.verdict import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from fractions import Fraction
 
     from encoders.base import Bounds
     from verifier.ir.graph import Graph
-    from verifier.spec.property import Case, LinearConstraint, Property
+    from verifier.spec.property import Property
 
 
 def decide(
@@ -50,23 +49,7 @@ def decide(
         if answer is not Answer.SAT:
             return answer, None
         point = session.model_point()
-    output = evaluate_exactly(graph, point)
-    if not any(_meets(case, point, output) for case in prop.cases):
-        msg = f"z3's input {point} gives {output}, which violates no case"
+    if replay_exactly(graph, prop, point) is None:
+        msg = f"z3's input {point} does not violate the property"
         raise RuntimeError(msg)
     return answer, point
-
-
-def _meets(case: Case, point: Sequence[Fraction], output: Sequence[Fraction]) -> bool:
-    sides = zip(case.box.lower, point, case.box.upper, strict=True)
-    if not all(lower <= value <= upper for lower, value, upper in sides):
-        return False
-    return all(_satisfies(constraint, point, output) for constraint in case.constraints)
-
-
-def _satisfies(
-    constraint: LinearConstraint, point: Sequence[Fraction], output: Sequence[Fraction]
-) -> bool:
-    left = sum((factor * point[i] for i, factor in constraint.inputs), Fraction(0))
-    left += sum((factor * output[j] for j, factor in constraint.outputs), Fraction(0))
-    return left < constraint.bound if constraint.strict else left <= constraint.bound
