@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.generators import boxes, networks, points_in, properties, random_network
 from tests.oracles import decide_by_phase_enumeration, evaluate_naively, violates
 from verifier.ir.evaluate import evaluate, evaluate_exactly, preactivations_exactly
+from verifier.ir.operators import Affine
 from verifier.verdict import Answer
 
 
@@ -33,6 +34,7 @@ def test_preactivations_are_what_each_relu_reads(data: st.DataObject) -> None:
 
     assert len(layer) == network.layer_widths[0]
     affine = network.nodes[network.nodes[network.relus[0]].inputs[0]].operator
+    assert isinstance(affine, Affine)
     for row, value in enumerate(layer):
         terms = [affine.weights[0].fraction(row, i) * x for i, x in enumerate(point)]
         assert value == sum(terms, affine.bias.fraction(row))

@@ -24,8 +24,9 @@ def shapeless_graphs(draw: st.DrawFn) -> Graph:
     """Draw any graph at all: chains and sums of affines, relus on anything, dead nodes."""
     nodes = [Node("x", Input(), (), draw(st.integers(1, 2)))]
     for number in range(draw(st.integers(0, 6))):
-        sources = draw(st.lists(st.integers(0, len(nodes) - 1), min_size=1, max_size=2))
-        if draw(st.booleans()):
+        sources = draw(st.lists(st.integers(0, len(nodes) - 1), max_size=2))
+        is_relu = draw(st.booleans())
+        if sources and is_relu:
             width = nodes[sources[0]].width
             nodes.append(Node(f"relu{number}", Relu(), (sources[0],), width))
             continue

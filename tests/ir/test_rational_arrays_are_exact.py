@@ -57,7 +57,9 @@ def test_large_products_equal_small_ones() -> None:
 
 
 def test_a_single_number_is_an_array_too() -> None:
-    array = RationalArray.from_floats(np.float32(0.5)) + RationalArray.from_floats(np.array(1.5))
+    array = RationalArray.from_floats(np.array(0.5, dtype=np.float32)) + RationalArray.from_floats(
+        np.array(1.5)
+    )
 
     assert array.shape == ()
     assert array.reduced().fraction() == 2

@@ -26,7 +26,7 @@ class Neuron(NamedTuple):
     """One ReLU: its layer counts Relu nodes in graph order from 0, its index counts entries."""
 
     layer: int
-    index: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index, which no neuron needs.
 
 
 @dataclass(frozen=True, eq=False)

@@ -126,6 +126,12 @@ def lower(model: Model, source: Variable, begin: Callable[[str], None]) -> Varia
     if not isinstance(output, Variable):
         msg = f"output {model.output_name!r} does not depend on the input"
         raise UnsupportedError(msg)
+    if model.output_type not in {0, output.element}:
+        msg = (
+            f"output {model.output_name!r} is {output.element.name}, and is declared to be of "
+            f"element type {model.output_type}"
+        )
+        raise ModelError(msg)
     return output
 
 

@@ -49,6 +49,8 @@ class Model:
         opset: Version of the default operator set.
         source: The network's input.
         output_name: Name of its one output.
+        output_type: The element type that it declares, 0 for none. A declared shape is only a
+            comment: exporters get it wrong, and runtimes go by what the nodes say.
         tensors: The initializers by name, not yet converted.
         nodes: In topological order.
     """
@@ -56,6 +58,7 @@ class Model:
     opset: int
     source: Edge
     output_name: str
+    output_type: int
     tensors: Mapping[str, TensorProto]
     nodes: tuple[onnx.NodeProto, ...]
 
@@ -109,7 +112,9 @@ def _checked(model: onnx.ModelProto) -> Model:
         if there:
             msg = f"the model has {what}; supported: a plain graph without them"
             raise UnsupportedError(msg)
-    return Model(opset, _edge(inputs[0]), graph.output[0].name, tensors, tuple(graph.node))
+    output = graph.output[0]
+    declared = output.type.tensor_type.elem_type
+    return Model(opset, _edge(inputs[0]), output.name, declared, tensors, tuple(graph.node))
 
 
 def _opset(model: onnx.ModelProto) -> int:

@@ -74,6 +74,7 @@ class Pool:
     def add_affine(self, form: Form, name: str) -> int:
         """Make an Affine node and return its position."""
         width = form.bias.shape[0]
+        # A constant reads the input with weight 0: the normal form has no layer without inputs.
         terms = dict(form.terms) or {0: RationalArray.zeros((width, self.nodes[0].width))}
         anchors = tuple(sorted(terms))
         affine = Affine(tuple(terms[a].reduced() for a in anchors), form.bias.reduced())

@@ -166,7 +166,10 @@ def _product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
         from flint import fmpz_mat
     except ImportError:
         return np.asarray(left.dot(right), dtype=object)
-    factors = [fmpz_mat(*m.shape, [int(n) for n in m.ravel()]) for m in (left, right)]
+    factors = [
+        fmpz_mat(int(m.shape[0]), int(m.shape[1]), [int(n) for n in m.ravel()])
+        for m in (left, right)
+    ]
     product = np.empty(rows * columns, dtype=object)
     product[:] = [int(n) for n in (factors[0] * factors[1]).entries()]
     return product.reshape((rows, columns))

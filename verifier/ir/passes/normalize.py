@@ -3,9 +3,9 @@
 
     requires  any graph
     ensures   every Relu reads an Affine that nothing else reads; every Affine reads only the Input
-              and Relus, each at most once; the output is an Affine; every node is needed for the
-              output; the function computed is the same, exactly; the live Relus are the same, in
-              the same order, with their entries in the same order
+              and Relus, each at most once and at least one; the output is an Affine; every node
+              but the Input is needed for the output; the function computed is the same, exactly;
+              the live Relus are the same, in the same order, with their entries in the same order
     changes   nothing in place: graphs are immutable, and the same graph comes back if it is fit
 
 Each node's value is written as an affine expression over the *anchors*, which are the Input and
@@ -56,7 +56,9 @@ def is_normal_form(graph: Graph) -> bool:
             isinstance(read[0], Affine) and readers[node.inputs[0]] == 1
         ):
             return False
-        if isinstance(node.operator, Affine) and any(isinstance(op, Affine) for op in read):
+        if isinstance(node.operator, Affine) and (
+            not read or any(isinstance(op, Affine) for op in read)
+        ):
             return False
     return isinstance(operators[-1], Affine) and readers[-1] == 0
 
@@ -80,12 +82,12 @@ def normalize(graph: Graph) -> Graph:
             case Relu():
                 source = graph.nodes[node.inputs[0]]
                 name = source.name if isinstance(source.operator, Affine) else f"{node.name}/in"
-                nodes.append(_affine_node(name, node.width, values[node.inputs[0]]))
+                nodes.append(_affine_node(name, node.width, values[node.inputs[0]], nodes[0].width))
                 nodes.append(replace(node, inputs=(len(nodes) - 1,)))
                 values[position] = _Expression({len(nodes) - 1: None}, None)
     last = graph.nodes[-1]
     name = last.name if isinstance(last.operator, Affine) else f"{last.name}/out"
-    nodes.append(_affine_node(name, last.width, values[len(graph.nodes) - 1]))
+    nodes.append(_affine_node(name, last.width, values[len(graph.nodes) - 1], nodes[0].width))
     return replace(graph, nodes=tuple(nodes))
 
 
@@ -112,9 +114,11 @@ def _compose(affine: Affine, inputs: list[_Expression]) -> _Expression:
     return _Expression(terms, bias.reduced())
 
 
-def _affine_node(name: str, width: int, expression: _Expression) -> Node:
-    anchors = sorted(expression.terms)
-    matrices = [expression.terms[anchor] for anchor in anchors]
+def _affine_node(name: str, width: int, expression: _Expression, input_width: int) -> Node:
+    # A constant reads the input with weight 0, so that no layer is without inputs.
+    terms = expression.terms or {0: RationalArray.zeros((width, input_width))}
+    anchors = sorted(terms)
+    matrices = [terms[anchor] for anchor in anchors]
     weights = tuple(identity(width) if matrix is None else matrix for matrix in matrices)
     bias = RationalArray.zeros((width,)) if expression.bias is None else expression.bias
     return Node(name, Affine(weights, bias), tuple(anchors), width)
