@@ -28,7 +28,7 @@ class Box:
     def around(cls, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Box:
         """Return the smallest float64 box around exact ends, as a batch of one."""
         low = [_at_most(value) for value in lower]
-        high = [-_at_most(-value) for value in upper]
+        high = [0.0 - _at_most(-value) for value in upper]  # not -0.0
         return cls(np.array([low], dtype=np.float64), np.array([high], dtype=np.float64))
 
     @property

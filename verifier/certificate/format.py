@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The certificate as plain values, and as a file.
+
+``docs/certificate-format.md`` says what each field means and what the checker does with it. All
+numbers are float64 values taken exactly, or strings ``p/q``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING, Any
+
+from verifier.errors import CorruptFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT = "mucg4-certificate/1"
+GZIP_MAGIC = b"\x1f\x8b"
+MOST_BYTES = 1 << 31
+
+
+def write_certificate(document: Mapping[str, Any], path: Path) -> None:
+    """Write a certificate, compressed when the name ends in ``.gz``."""
+    data = json.dumps(document, separators=(",", ":")).encode()
+    # mtime 0: the same certificate gives the same bytes.
+    path.write_bytes(gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data)
+
+
+def read_certificate(path: Path) -> dict[str, Any]:
+    """Read a certificate file; its content is not looked at beyond the format's name.
+
+    Raises:
+        CorruptFileError: The file is damaged or is not a certificate.
+    """
+    try:
+        with path.open("rb") as file:
+            is_compressed = file.read(2) == GZIP_MAGIC
+        opener = gzip.open if is_compressed else open
+        with opener(path, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            msg = f"{path}: certificate is larger than {MOST_BYTES} bytes"
+            raise CorruptFileError(msg)
+        document = json.loads(data)
+    except (OSError, EOFError, ValueError, RecursionError) as error:
+        msg = f"{path}: not a certificate: {error}"
+        raise CorruptFileError(msg) from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        msg = f"{path}: not a certificate in the format {FORMAT!r}"
+        raise CorruptFileError(msg)
+    return document

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decide how to split a region.
+
+Two scores:
+
+  * an input's score is its width times the steepest slope, by default multipliers, of any row of
+    the case: how much of the rows' range goes with that input. (The slope of the *best
+    combination* of rows is a bad guide: the triangle program flattens it towards zero.)
+  * a neuron's score is the cost of its upper line in the bound, ``q t``, halved for each layer:
+    what the bound would gain at best if the phase were known. Early layers come first because
+    fixing them tightens all that follows.
+
+Networks with few inputs are split on inputs: bounds of *all* neurons tighten, quadratically in
+the width. On ACAS Xu with the triangle program at every region that needs far fewer regions than
+phases do (``benchmarks`` has the figures). Where few neurons are unstable, or where the box is cut
+so often that it must enclose a kink, phases finish: there are finitely many, so search ends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from verifier.ir.graph import Neuron
+from verifier.proof.literals import HalfSpace, Literal, Phase
+
+if TYPE_CHECKING:
+    from verifier.bounds.backward import LinearBound
+    from verifier.bounds.box import Box
+    from verifier.engine.refute import Attempt
+    from verifier.engine.region import Region
+
+FLOOR = 0.001
+"""Least sensitivity of an input relative to the largest. Without it, an input whose slopes cancel
+is never split although its width is what keeps neurons unstable (ACAS Xu 1_1 property 5 does not
+end); at 0.01 property 2 needs up to four times the regions, at 0.05 seven times."""
+FEW_UNSTABLE = 4
+MANY_CUTS = 80
+
+
+def choose(attempt: Attempt, whole: Box, *, split_inputs: bool) -> Literal | None:
+    """Return a literal to split an unrefuted region on, or None where every phase is known.
+
+    Args:
+        attempt: The failed refutation.
+        whole: The input box of the region's group.
+        split_inputs: Whether the network has few enough inputs to be split on them.
+    """
+    region = attempt.query.region
+    cuts = sum(isinstance(literal, HalfSpace) for literal in region.path)
+    unstable = int(region.bounds.unstable_count[0])
+    if unstable == 0:
+        return None
+    if split_inputs and unstable > FEW_UNSTABLE and cuts < MANY_CUTS:
+        literal = _widest_input(attempt, whole)
+        if literal is not None:
+            return literal
+    return _costliest_neuron(region, attempt.bound)
+
+
+def _widest_input(attempt: Attempt, whole: Box) -> HalfSpace | None:
+    """Return the input with the best score, cut in the middle."""
+    box = attempt.query.region.bounds.box
+    lower, upper = box.lower[0], box.upper[0]
+    extent = whole.upper[0] - whole.lower[0]
+    sensitivity = attempt.sensitivity * extent
+    floor = FLOOR * sensitivity.max()
+    share = (upper - lower) / np.where(extent > 0.0, extent, 1.0)
+    middle = lower + (upper - lower) / 2
+    score = np.where(
+        (lower < middle) & (middle < upper), np.maximum(sensitivity, floor) * share, -1.0
+    )
+    index = int(np.argmax(score))
+    if score[index] < 0.0:
+        return None
+    return HalfSpace(index, float(middle[index]), below=True)
+
+
+def _costliest_neuron(region: Region, bound: LinearBound) -> Phase:
+    best, neuron = -1.0, None
+    for layer, relaxation in enumerate(region.bounds.relaxations):
+        unstable = np.flatnonzero(relaxation.unstable[0])
+        if not len(unstable):
+            continue
+        gaps = bound.gaps.get(layer)
+        cost = gaps[0][unstable] if gaps is not None else np.zeros(len(unstable))
+        place = int(np.argmax(cost))
+        score = float(cost[place]) * 0.5**layer
+        if score > best:
+            best, neuron = score, Neuron(layer, int(unstable[place]))
+    if neuron is None:
+        msg = "no unstable neuron to split on"
+        raise ValueError(msg)
+    return Phase(neuron, active=True)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine asks of an exact theory solver; ``encoders`` provides one.
+
+The engine decides almost everything with bounds and linear programs. Where those stop, at a
+region in which every phase is known and the linear program's tolerance is not enough, an exact
+solver has the last word. The engine knows it only through this protocol.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from verifier.proof.literals import Path
+    from verifier.verdict import Answer
+
+
+@dataclass(frozen=True)
+class ExactAnswer:
+    """Whether a case has a solution in a region, in exact arithmetic.
+
+    Attributes:
+        answer: SAT, UNSAT, or UNKNOWN when time ran out.
+        point: A solution's input, if SAT.
+    """
+
+    answer: Answer
+    point: tuple[Fraction, ...] | None = None
+
+
+class ExactSolver(Protocol):
+    """A complete decision procedure in exact rational arithmetic."""
+
+    def decide(self, case: int, path: Path, timeout_seconds: float | None) -> ExactAnswer:
+        """Decide whether the case has a solution that satisfies all literals of the path."""
+        ...

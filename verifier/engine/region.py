@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Regions of a group's input box: literals with the bounds they give.
+
+A region is always bounded from the region one literal above it, because bounds that hold there
+hold here. Regions of different groups and depths are bounded together in one batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from verifier.bounds.backward import Scales
+from verifier.bounds.box import Box
+from verifier.bounds.intersection import RegionBounds, bound_regions
+from verifier.proof.literals import HalfSpace, Literal, Path, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from verifier.engine.problem import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Part of a group's input box.
+
+    Attributes:
+        group: Index of the group.
+        path: The literals that cut it out.
+        bounds: A batch of one.
+    """
+
+    group: int
+    path: Path
+    bounds: RegionBounds
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether some literal contradicts the bounds."""
+        return bool(self.bounds.empty[0])
+
+
+def root(problem: Problem, group: int) -> Region:
+    """Return a group's whole input box."""
+    return Region(group, (), problem.groups[group].bounds)
+
+
+def phases_of(problem: Problem, paths: Sequence[Path]) -> list[NDArray[np.int8]]:
+    """Return, for each layer, the phase literals of each path: shape (paths, width)."""
+    phases = [np.zeros((len(paths), width), dtype=np.int8) for width in problem.layers.widths]
+    for row, path in enumerate(paths):
+        for literal in path:
+            if isinstance(literal, Phase):
+                layer, index = literal.neuron
+                phases[layer][row, index] = 1 if literal.active else -1
+    return phases
+
+
+def split(problem: Problem, parts: Sequence[tuple[Region, Literal]]) -> list[Region]:
+    """Bound each region with one more literal, batch by batch of the same group."""
+    regions: list[Region] = []
+    for group, members in groupby(parts, key=lambda part: part[0].group):
+        batch = list(members)
+        paths = [(*region.path, literal) for region, literal in batch]
+        inherited = RegionBounds.stack([region.bounds for region, _ in batch])
+        lower, upper = inherited.box.lower.copy(), inherited.box.upper.copy()
+        for row, (_, literal) in enumerate(batch):
+            if isinstance(literal, HalfSpace):
+                end = upper if literal.below else lower
+                pick = min if literal.below else max
+                end[row, literal.input] = pick(end[row, literal.input], literal.threshold)
+        empty = inherited.empty | (lower > upper).any(axis=1)
+        box = Box(np.minimum(lower, upper), upper)
+        scales = problem.groups[group].scales
+        bounds = bound_regions(
+            problem.layers,
+            RegionBounds(box, inherited.preactivations, empty),
+            phases_of(problem, paths),
+            Scales(box, scales.input, scales.layers),
+        )
+        members_of = np.arange(len(batch))[:, None]
+        regions += [
+            Region(group, path, bounds.take(member))
+            for path, member in zip(paths, members_of, strict=True)
+        ]
+    return regions

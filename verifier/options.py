@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a caller may choose, as plain frozen values passed down explicitly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How the engine searches. Defaults suit all networks measured so far.
+
+    Attributes:
+        timeout_seconds: Wall-clock limit, or None for no limit.
+        seed: Seed of the attack's random points.
+        batch: Regions bounded together.
+        input_split_width: Networks with at most this many inputs are split on inputs.
+    """
+
+    timeout_seconds: float | None = None
+    seed: int = 0
+    batch: int = 64
+    input_split_width: int = 12
