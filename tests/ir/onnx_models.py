@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 STEPS: Mapping[str, Sequence[Callable[[ModelBuilder], None]]] = {
     "Abs": [arithmetic.unary("Abs")],
-    "Add": [arithmetic.elementwise("Add"), arithmetic.between_variables("Add")],
+    "Add": [shapes.folded, arithmetic.elementwise("Add"), arithmetic.between_variables("Add")],
     "BatchNormalization": [shapes.batch_normalization],
-    "Cast": [shapes.cast],
+    "Cast": [shapes.cast, shapes.stored_otherwise],
     "Clip": [arithmetic.clip],
     "Concat": [shapes.concat],
     "Constant": [shapes.constant],

@@ -209,6 +209,26 @@ def reduction(kind: str, since: int) -> Callable[[ModelBuilder], None]:
     return step
 
 
+def stored_otherwise(m: ModelBuilder) -> None:
+    """Add a constant that is stored in another type, as compressed models do."""
+    name, shape = m.name, m.shape
+    kind = m.pick(np.float16, np.float64, np.float32, np.int8, np.int32)
+    array = m.rng.uniform(-100, 100, shape[-1:]).astype(kind)
+    element = TensorProto.FLOAT if m.dtype == "float32" else TensorProto.DOUBLE
+    m.node("Cast", [m.constant(array)], shape[-1:] or (1,), to=element)
+    m.node("Mul", [name, m.name], shape)
+
+
+def folded(m: ModelBuilder) -> None:
+    """Add constants that only meet at run time, where each step is rounded."""
+    name, shape = m.name, m.shape
+    for kind in m.draw(st.lists(st.sampled_from(["Add", "Sub", "Mul", "Div", "Max"]), min_size=1)):
+        left = m.weights(shape) if m.name == name else m.name
+        m.node(kind, [left, m.weights(shape[-1:])], shape)
+    m.node("Neg", [m.name], shape)
+    m.node("Add", [name, m.name], shape)
+
+
 def cast(m: ModelBuilder) -> None:
     element = TensorProto.FLOAT if m.dtype == "float32" else TensorProto.DOUBLE
     m.node("Cast", [m.name], m.shape, to=element)

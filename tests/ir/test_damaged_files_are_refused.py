@@ -109,6 +109,82 @@ FILES: dict[str, tuple[onnx.ModelProto, type[VerifierError], str]] = {
         UnsupportedError,
         "mode 'reflect'",
     ),
+    "products of weights": (
+        file(helper.make_node("MatMul", ["w", "w"], ["y"]), tensors=[tensor(np.ones((2, 2)))]),
+        UnsupportedError,
+        "both factors are constant",
+    ),
+    "training statistics": (
+        file(
+            helper.make_node(
+                "BatchNormalization", ["x", "w", "w", "w", "w"], ["y"], training_mode=1
+            ),
+            tensors=[tensor([1, 1, 1])],
+            opset=15,
+        ),
+        UnsupportedError,
+        "training_mode is 1",
+    ),
+    "variance": (
+        file(
+            helper.make_node("BatchNormalization", ["x", "w", "w", "w", "w"], ["y"]),
+            tensors=[tensor([-1, -1, -1])],
+        ),
+        UnsupportedError,
+        "not positive",
+    ),
+    "many divisors": (
+        file(
+            helper.make_node("Div", ["x", "w"], ["y"]),
+            shape=[1, 2000],
+            tensors=[tensor(np.arange(1, 2001) + 1e-3)],
+        ),
+        UnsupportedError,
+        "no manageable common denominator",
+    ),
+    "zero divisor": (
+        file(helper.make_node("Div", ["x", "w"], ["y"]), tensors=[tensor([1, 0, 1])]),
+        UnsupportedError,
+        "division by zero",
+    ),
+    "overflowing constants": (
+        file(
+            helper.make_node("Mul", ["w", "w"], ["v"]),
+            helper.make_node("Add", ["x", "v"], ["y"]),
+            tensors=[tensor([1e30, 1, 1])],
+        ),
+        ModelError,
+        "inf",
+    ),
+    "overflowing weights": (
+        file(
+            *(
+                helper.make_node("Mul", [a, "w"], [b])
+                for a, b in zip("xpqrstuvz", "pqrstuvzy", strict=True)
+            ),
+            tensors=[tensor([1e38, 1, 1])],
+        ),
+        ModelError,
+        "too large for float64",
+    ),
+    "crossed limits": (
+        file(helper.make_node("Clip", ["x"], ["y"], min=1.0, max=0.0), opset=9),
+        UnsupportedError,
+        "min 1.0 is above max 0.0",
+    ),
+    "outside": (
+        file(
+            helper.make_node("Gather", ["x", "w"], ["y"], axis=1), tensors=[tensor([3], np.int64)]
+        ),
+        ModelError,
+        "outside the 3 entries",
+    ),
+    "permutation": (node("Transpose", "x", perm=[0, 0]), ModelError, "perm [0, 0]"),
+    "mask": (
+        file(helper.make_node("Dropout", ["x"], ["y", "mask"])),
+        UnsupportedError,
+        "the mask is an output",
+    ),
     "old": (file(matmul(), opset=6), UnsupportedError, "operator set 6"),
     "future": (file(matmul(), opset=99), UnsupportedError, "operator set 99"),
     "custom domain": (

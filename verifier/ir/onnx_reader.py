@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from verifier.errors import ModelError, RefusedError
 from verifier.ir.onnx_lowering import lower
 from verifier.ir.onnx_model import parse
 from verifier.ir.onnx_symbolic import Pool, Symbol
+from verifier.ir.operators import Affine
 from verifier.ir.passes.normalize import normalize
 
 if TYPE_CHECKING:
@@ -52,8 +55,18 @@ def _read(source: Path | bytes) -> Graph:
 
     output = cast("Symbol", lower(model, symbol, begin))
     names = (model.source.name, model.output_name)
-    try:
-        return normalize(pool.finish(output, names, model.source.shape))
-    except OverflowError as error:
-        msg = f"a weight is too large for float64: {error}"
-        raise ModelError(msg) from error
+    graph = normalize(pool.finish(output, names, model.source.shape))
+    _check_range(graph)
+    return graph
+
+
+def _check_range(graph: Graph) -> None:
+    """Refuse weights that float64 cannot approximate: products of weights may be that large."""
+    for node in graph.nodes:
+        if not isinstance(node.operator, Affine):
+            continue
+        for array in (*node.operator.weights, node.operator.bias):
+            largest = max(abs(int(n)) for n in array.numerators.ravel())
+            if largest > array.denominator * int(np.finfo(np.float64).max):
+                msg = f"node {node.name!r} has a weight that is too large for float64"
+                raise ModelError(msg)
