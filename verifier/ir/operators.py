@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operators of the intermediate representation.
 
-Readers lower every ONNX operator to these few, exactly: a LeakyRelu is two ReLUs and an affine
-map, a Clip to [0, 6] is two ReLUs in a row, everything linear is one ``Affine``. So bounds,
+Readers lower every ONNX operator to these few, exactly: a LeakyRelu is one ReLU and a skip edge,
+a Clip to [0, 6] is two ReLUs in a row, everything linear is one ``Affine``. So bounds,
 encodings and the certificate checker have three rows to get right, not thirty.
 
 To add an operator: a class here and in ``Operator``, one row in each table that
