@@ -92,19 +92,25 @@ def magnitudes(layers: Layers, box: Box) -> tuple[np.ndarray, ...]:
     return tuple(result)
 
 
-def bound_property(layers: Layers, box: Box) -> tuple[RegionBounds, Scales]:
+def bound_property(
+    layers: Layers, box: Box
+) -> tuple[RegionBounds, Scales, tuple[Relaxation, ...]]:
     """Bound a whole property's box: intervals, zonotopes and backward rows.
 
     Args:
         layers: The network.
         box: A batch of one.
+
+    Returns:
+        The bounds, the scales of rounding errors, and the relaxations that the zonotopes used.
     """
     scales = Scales(box, box.magnitude.max(axis=0), magnitudes(layers, box)[:-1])
     limits = interval.propagate(layers, box)
     first = zonotope.propagate(layers, box, lambda k, bounds: bounds.intersection(limits[k]))
     parent = RegionBounds(box, tuple(first[:-1]), np.zeros(1, dtype=np.bool_))
     phases = [np.zeros((1, width), dtype=np.int8) for width in layers.widths]
-    return bound_regions(layers, parent, phases, scales), scales
+    used = tuple(relax(bounds) for bounds in first[:-1])
+    return bound_regions(layers, parent, phases, scales), scales, used
 
 
 def bound_regions(

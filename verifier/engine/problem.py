@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from verifier.bounds.backward import Scales
     from verifier.bounds.intersection import RegionBounds
+    from verifier.bounds.relaxation import Relaxation
     from verifier.ir.graph import Graph
     from verifier.spec.property import InputBox, Property
 
@@ -31,11 +32,13 @@ class Group:
     Attributes:
         bounds: Of all neurons over the whole box, a batch of one.
         scales: Magnitudes over the whole box.
+        first: The relaxations of the zonotopes that the bounds started from.
         objectives: Case index to the rows of that case.
     """
 
     bounds: RegionBounds
     scales: Scales
+    first: tuple[Relaxation, ...]
     objectives: Mapping[int, Objective]
 
 
@@ -72,7 +75,7 @@ class Problem:
 
 def _group(layers: Layers, prop: Property, input_box: InputBox, cases: list[int]) -> Group:
     box = Box.around(input_box.lower, input_box.upper)
-    bounds, scales = bound_property(layers, box)
+    bounds, scales, first = bound_property(layers, box)
     output_scale = magnitudes(layers, box)[-1]
     rows = {c: objective(layers, prop.cases[c], scales.input, output_scale) for c in cases}
-    return Group(bounds, scales, rows)
+    return Group(bounds, scales, first, rows)

@@ -108,7 +108,7 @@ class Search:
     def _step(self, batch: Sequence[Task], stack: list[Task]) -> Outcome | None:
         """Refute what a batch of one group allows; push the rest, split."""
         queries = [Query(task.region, case) for task in batch for case in task.cases]
-        attempts = refute(self.problem, queries, self._program_limit)
+        attempts = refute(self.problem, queries, self.program_limit)
         self.statistics.calls["bound"] += len(batch)
         self.statistics.calls["program"] += sum(a.point is not None for a in attempts)
         open_attempts: dict[int, list[Attempt]] = {}
@@ -169,7 +169,8 @@ class Search:
         return self.problem.graph.input_width <= self.options.input_split_width
 
     @property
-    def _program_limit(self) -> int:
+    def program_limit(self) -> int:
+        """Most unstable neurons for which the triangle program is solved."""
         return INPUT_SPLIT_PROGRAM if self._split_inputs else PHASE_SPLIT_PROGRAM
 
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write down a proof so that someone else can check it.
+
+The certificate holds what a checker cannot find cheaply by itself: which regions, which slopes,
+which multipliers, and the propositional refutation. It holds no bounds: the checker computes its
+own, exactly. With the slopes given they can only be tighter than ours, because ours are widened
+and every relaxation here is monotone in the bounds it is made from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from verifier.certificate.format import FORMAT
+from verifier.engine.forest import in_chunks, regions_of
+from verifier.errors import RefusedError
+from verifier.ir.fingerprint import fingerprint
+from verifier.ir.graph import Neuron
+from verifier.proof.literals import HalfSpace, Literal, Path, Phase
+from verifier.spec.fingerprint import property_fingerprint
+from verifier.verdict import Semantics, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from verifier.engine.clauses import Refutation
+    from verifier.engine.problem import Problem
+    from verifier.engine.region import Region
+    from verifier.ir.graph import Graph
+    from verifier.proof.muc import Core
+    from verifier.spec.property import Property
+
+
+def certificate_of_violation(
+    graph: Graph, prop: Property, point: Sequence[Fraction]
+) -> dict[str, Any]:
+    """Return the certificate of a counterexample."""
+    return _head(graph, prop, Verdict.VIOLATED) | {"point": [str(value) for value in point]}
+
+
+def certificate_of_cores(
+    problem: Problem, cores: Sequence[Core], refutation: Refutation
+) -> dict[str, Any]:
+    """Return the certificate of a proof by cores.
+
+    Raises:
+        RefusedError: A core was refuted by the exact solver alone and has no multipliers.
+    """
+    writer = _Writer(problem, refutation)
+    for group in range(len(problem.groups)):
+        members = [core for core in cores if problem.group_of(core.case) == group]
+        for chunk in in_chunks(members):
+            regions = regions_of(problem, group, [core.path for core in chunk])
+            for core in chunk:
+                writer.add(core, group, regions)
+    return _head(problem.graph, problem.prop, Verdict.HOLDS) | {
+        "atoms": [_atom(atom) for atom in refutation.atoms],
+        "regions": writer.regions,
+        "cores": writer.cores,
+        "clauses": [list(step) for step in refutation.steps],
+    }
+
+
+def _head(graph: Graph, prop: Property, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "verdict": str(verdict),
+        "semantics": str(Semantics.REAL),
+        "network": fingerprint(graph),
+        "property": property_fingerprint(prop),
+    }
+
+
+def _atom(atom: int | Neuron | tuple[int, float]) -> list[Any]:
+    match atom:
+        case Neuron(layer, index):
+            return ["phase", layer, index]
+        case int():
+            return ["case", atom]
+        case (index, threshold):
+            return ["at_most", index, threshold]
+
+
+class _Writer:
+    """Collects regions and cores, each region once."""
+
+    def __init__(self, problem: Problem, refutation: Refutation) -> None:
+        self._problem = problem
+        self._variable = {
+            _key(atom): number for number, atom in enumerate(refutation.atoms, start=1)
+        }
+        self._place: dict[tuple[int, Path], int] = {}
+        self.regions: list[dict[str, Any]] = []
+        self.cores: list[dict[str, Any]] = []
+
+    def add(self, core: Core, group: int, regions: dict[Path, Region]) -> None:
+        """Add a core and the regions on its path."""
+        for depth in range(len(core.path) + 1):
+            path = core.path[:depth]
+            if (group, path) not in self._place:
+                self._place[group, path] = len(self.regions)
+                self.regions.append(self._region(group, path, regions[path]))
+        entry: dict[str, Any] = {"region": self._place[group, core.path], "case": core.case}
+        if regions[core.path].is_empty:
+            self.cores.append(entry | {"empty": True})
+            return
+        if core.multipliers is None:
+            msg = (
+                f"case {core.case}: a region of {len(core.path)} literals was refuted by the exact "
+                "solver alone; such a proof has no certificate"
+            )
+            raise RefusedError(msg)
+        entry["rows"] = core.multipliers.rows.tolist()
+        entry["neurons"] = [
+            [layer, int(index), float(alpha), float(q)]
+            for layer, part in core.multipliers.layers.items()
+            for index, alpha, q in zip(part.index, part.alpha, part.q, strict=True)
+        ]
+        phases = {literal.neuron for literal in core.path if isinstance(literal, Phase)}
+        entry["masses"] = [
+            [*neuron, mass]
+            for neuron, mass in core.multipliers.literals.items()
+            if neuron in phases
+        ]
+        self.cores.append(entry)
+
+    def _region(self, group: int, path: Path, region: Region) -> dict[str, Any]:
+        alpha = [
+            np.flatnonzero(relaxation.unstable[0] & (relaxation.alpha[0] > 0.5)).tolist()
+            for relaxation in region.bounds.relaxations
+        ]
+        if path:
+            parent = self._place[group, path[:-1]]
+            return {"parent": parent, "literal": self._signed(path[-1]), "alpha": alpha}
+        first = self._problem.groups[group].first
+        slopes = [
+            [np.flatnonzero(r.unstable[0]).tolist(), r.slope[0][r.unstable[0]].tolist()]
+            for r in first
+        ]
+        case = min(self._problem.groups[group].objectives)
+        return {"parent": None, "case": case, "slopes": slopes, "alpha": alpha}
+
+    def _signed(self, literal: Literal) -> int:
+        match literal:
+            case Phase(neuron, active):
+                number = self._variable[_key(neuron)]
+                return number if active else -number
+            case HalfSpace(index, threshold, below):
+                number = self._variable[_key((index, threshold))]
+                return number if below else -number
+
+
+def _key(atom: int | Neuron | tuple[int, float]) -> tuple[object, ...]:
+    match atom:
+        case Neuron(layer, index):
+            return ("phase", layer, index)
+        case int():
+            return ("case", atom)
+        case (index, threshold):
+            return ("input", index, threshold)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Do the cores cover everything? A propositional question, answered by a SAT solver.
+
+Atoms are the cases of the property, phases, and half-spaces ``x_i <= c``. The clauses are: some
+case has a solution; smaller thresholds imply larger ones; and for each core, not all of its case
+and literals. They are unsatisfiable exactly when no way to decide every atom escapes all cores.
+
+The solver (CaDiCaL, Biere et al. 2024, through python-sat) is not trusted either: its proof, a
+list of clauses that each follow by reverse unit propagation, goes into the certificate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from pysat.solvers import Solver
+
+from verifier.ir.graph import Neuron
+from verifier.proof.literals import HalfSpace, Literal, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.proof.muc import Core
+
+    Clause = tuple[int, ...]
+
+SOLVER = "cadical195"
+
+
+@dataclass(frozen=True)
+class Refutation:
+    """A proof that cores cover everything.
+
+    Attributes:
+        atoms: Atom of each variable, from variable 1: a case index, a neuron, or an input with a
+            threshold.
+        steps: Clauses that follow by reverse unit propagation; the last is empty.
+    """
+
+    atoms: tuple[int | Neuron | tuple[int, float], ...]
+    steps: tuple[Clause, ...]
+
+
+class Clauses:
+    """The clauses of some cores over numbered atoms."""
+
+    def __init__(self, cases: int) -> None:
+        """Start with the clause that one of the cases has a solution."""
+        self._variable: dict[object, int] = {}
+        self._atoms: list[int | Neuron | tuple[int, float]] = []
+        self._clauses: list[Clause] = [tuple(self._case(c) for c in range(cases))]
+
+    def add(self, core: Core) -> None:
+        """Add the clause of a core."""
+        literals = tuple(-self.variable(literal) for literal in core.path)
+        self._clauses.append((-self._case(core.case), *literals))
+
+    def variable(self, literal: Literal) -> int:
+        """Return the signed variable of a literal."""
+        match literal:
+            case Phase(neuron, active):
+                number = self._number(("phase", neuron), neuron)
+                return number if active else -number
+            case HalfSpace(index, threshold, below):
+                number = self._number(("input", index, threshold), (index, threshold))
+                return number if below else -number
+
+    def refute(self) -> Refutation | None:
+        """Return a proof that the clauses are unsatisfiable, or None when they are not."""
+        with Solver(name=SOLVER, bootstrap_with=self._all(), with_proof=True) as solver:
+            if solver.solve():
+                return None
+            lines = solver.get_proof() or []
+        steps: list[Clause] = []
+        for line in lines:
+            words = line.split()
+            if words[0] == "d":
+                continue  # Deletions only save the solver memory.
+            steps.append(tuple(int(word) for word in words[:-1]))
+        if not steps or steps[-1]:
+            steps.append(())
+        return Refutation(tuple(self._atoms), tuple(steps))
+
+    def _all(self) -> list[list[int]]:
+        return [list(clause) for clause in (*self._clauses, *self._ordering())]
+
+    def _ordering(self) -> list[Clause]:
+        """Return ``x_i <= c`` implies ``x_i <= d`` for neighbouring thresholds ``c < d``."""
+        thresholds: dict[int, list[float]] = {}
+        for atom in self._atoms:
+            if isinstance(atom, tuple) and not isinstance(atom, Neuron):
+                thresholds.setdefault(atom[0], []).append(atom[1])
+        return [
+            (-self._variable["input", index, low], self._variable["input", index, high])
+            for index, values in thresholds.items()
+            for low, high in pairwise(sorted(values))
+        ]
+
+    def _case(self, index: int) -> int:
+        return self._number(("case", index), index)
+
+    def _number(self, key: object, atom: int | Neuron | tuple[int, float]) -> int:
+        if key not in self._variable:
+            self._atoms.append(atom)
+            self._variable[key] = len(self._atoms)
+        return self._variable[key]
+
+
+def cover(cores: Sequence[Core], cases: int) -> Refutation | None:
+    """Return a proof that the cores refute every case everywhere, or None when they do not."""
+    clauses = Clauses(cases)
+    for core in cores:
+        clauses.add(core)
+    return clauses.refute()

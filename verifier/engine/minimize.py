@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From cores to minimal unsat cores (MUCs), with a margin.
+
+Each literal that a core can do without makes it apply to more of the input space, and makes one
+thing less that compression can break. But a minimal core has a thin margin, and thin margins are
+what compression breaks first. So a literal is dropped only when the core's *own multipliers* still
+refute the larger region with at least ``KEEP`` of the leaf's margin. That is the theory which
+minimality refers to: re-evaluation of stored multipliers, which is also what reuse will do.
+
+Deletion (Marques-Silva 2010): one literal at a time, in path order, each success for good. All
+cores are tried side by side, so a trial is a row of a batch. A shortened core may cover other
+leaves; they are then handed to it, and their own cores are dropped.
+
+The leaf keeps its full path: adding literals back is the first repair on a compressed network.
+Interrupting is safe, since what is held at any time are cores.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from verifier.engine.forest import in_chunks, regions_of
+from verifier.engine.refute import Query, evaluate
+from verifier.proof.literals import covers, tightest
+from verifier.proof.muc import Core, Leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.engine.limits import Budget
+    from verifier.engine.problem import Problem
+    from verifier.proof.literals import Path
+
+KEEP = 0.5
+
+
+def minimize(
+    problem: Problem, cores: Sequence[Core], budget: Budget
+) -> tuple[list[Core], list[Leaf]]:
+    """Shrink the cores of a search until nothing can be dropped or the budget is spent.
+
+    Args:
+        problem: The network and the property.
+        cores: One core for each leaf, with the leaf's full path.
+        budget: How long to try.
+
+    Returns:
+        The cores that are left, and for each given core its leaf with the core that covers it.
+    """
+    short = list(cores)
+    for chunk in in_chunks(range(len(cores))):
+        _shrink(problem, short, chunk, budget)
+    return _merge(cores, short)
+
+
+def _shrink(problem: Problem, short: list[Core], chunk: Sequence[int], budget: Budget) -> None:
+    """Try to drop each literal of each core of a chunk, position by position."""
+    leaf_margin = {i: short[i].margin for i in chunk}
+    position = dict.fromkeys(chunk, 0)
+    while not budget.is_spent:
+        active = [i for i in chunk if _can_shrink(short[i], position[i])]
+        if not active:
+            return
+        trials = {i: _without(short[i].path, position[i]) for i in active}
+        margins = _margins(problem, {i: (short[i], trials[i]) for i in active})
+        for i in active:
+            if margins[i] >= KEEP * leaf_margin[i] and margins[i] > 0.0:
+                core = short[i]
+                short[i] = Core(core.case, trials[i], core.multipliers, margins[i])
+            else:
+                position[i] += 1
+
+
+def _can_shrink(core: Core, position: int) -> bool:
+    return core.multipliers is not None and position < len(core.path)
+
+
+def _without(path: Path, position: int) -> Path:
+    return path[:position] + path[position + 1 :]
+
+
+def _margins(problem: Problem, trials: dict[int, tuple[Core, Path]]) -> dict[int, float]:
+    """Evaluate each core's multipliers over the region of another path."""
+    margins: dict[int, float] = {}
+    for group in range(len(problem.groups)):
+        members = [i for i, (core, _) in trials.items() if problem.group_of(core.case) == group]
+        if not members:
+            continue
+        regions = regions_of(problem, group, [trials[i][1] for i in members])
+        queries = [Query(regions[trials[i][1]], trials[i][0].case) for i in members]
+        chosen = [m for i in members if (m := trials[i][0].multipliers) is not None]
+        values = evaluate(problem, queries, chosen).value
+        margins |= {i: float(value) for i, value in zip(members, values, strict=True)}
+    return margins
+
+
+def _merge(cores: Sequence[Core], short: Sequence[Core]) -> tuple[list[Core], list[Leaf]]:
+    """Drop cores whose leaf another core covers; shortest cores first, since they cover most."""
+    order = sorted(range(len(cores)), key=lambda i: (len(tightest(short[i].path)), i))
+    owner: dict[int, int] = {}
+    for i in order:
+        if i in owner:
+            continue
+        owner[i] = i
+        if short[i].path == cores[i].path:
+            continue  # Nothing was dropped, so it covers its own leaf and no other.
+        for j in order:
+            if j not in owner and short[i].case == cores[j].case:
+                if covers(short[i].path, cores[j].path):
+                    owner[j] = i
+    kept = sorted(set(owner.values()))
+    place = {i: position for position, i in enumerate(kept)}
+    leaves = [Leaf(core.path, place[owner[i]]) for i, core in enumerate(cores)]
+    return [short[i] for i in kept], leaves

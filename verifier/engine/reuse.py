@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verify a compressed network by carrying over the cores of its original's proof.
+
+Cheapest step first, each only for what the last one left:
+
+ 1. *translate* every core through the neuron map;
+ 2. *re-validate* all of them in batches: bounds of their regions on the compressed network, then
+    one evaluation of the stored multipliers. A core that is not positive here is not used;
+ 3. *repair*: the triangle program on the core's region, then on the regions of the leaves that it
+    stood for, which have the literals that minimisation dropped. A sample decides whether repair
+    pays at all; where it does not, reuse gives up early and a fresh search starts;
+ 4. *cover*: are the valid cores' clauses unsatisfiable? Then the property holds by reuse alone;
+ 5. *residual*: otherwise search the leaves whose cores are gone, which learns new cores.
+
+Soundness does not rest on the map, the stored proof or the translation: every core that counts
+was evaluated on the compressed network, and the cover is decided on those cores alone.
+Completeness: where the translated leaves do not cover everything (a wrong map, a lost literal),
+the search starts once more from the whole property.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from verifier.engine.clauses import Refutation, cover
+from verifier.engine.forest import in_chunks, regions_of
+from verifier.engine.limits import Progress
+from verifier.engine.refute import Query, evaluate, refute
+from verifier.engine.region import root
+from verifier.engine.search import Outcome, Search, Task
+from verifier.engine.translate import translate_core, translate_path
+from verifier.proof.muc import Core
+from verifier.verdict import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from verifier.change.neuron_map import NeuronMap
+    from verifier.engine.region import Region
+    from verifier.proof.literals import Path
+    from verifier.proof.store import Proof
+
+SAMPLE = 24
+PAYS = 0.25
+"""Repair goes on where at least this share of a sample of failed cores could be repaired."""
+
+
+@dataclass(eq=False)
+class ReuseReport:
+    """What became of the original's cores.
+
+    Attributes:
+        cores: Cores of the original's proof.
+        valid: Still valid by their stored multipliers.
+        repaired: Valid with new multipliers, or with dropped literals added back.
+        dropped: Neither.
+        untranslatable: Lost a literal because its neuron has no counterpart (whatever became of
+            them afterwards).
+        vacuous: About a branch that the compressed network does not have.
+        residual_subproblems: Regions that had to be searched.
+        gave_up: Whether a fresh search was cheaper than repairing.
+        original_seconds: What the original's proof cost.
+    """
+
+    cores: int = 0
+    valid: int = 0
+    repaired: int = 0
+    dropped: int = 0
+    untranslatable: int = 0
+    vacuous: int = 0
+    residual_subproblems: int = 0
+    gave_up: bool = False
+    original_seconds: float = 0.0
+
+    @property
+    def proof_reuse_rate(self) -> float:
+        """Share of the original's cores that are valid without repair, vacuous ones aside."""
+        relevant = self.cores - self.vacuous
+        return self.valid / relevant if relevant else 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return {
+            "cores": self.cores,
+            "valid": self.valid,
+            "repaired": self.repaired,
+            "dropped": self.dropped,
+            "untranslatable": self.untranslatable,
+            "vacuous": self.vacuous,
+            "residual_subproblems": self.residual_subproblems,
+            "proof_reuse_rate": round(self.proof_reuse_rate, 6),
+            "gave_up": self.gave_up,
+            "original_seconds": round(self.original_seconds, 6),
+        }
+
+
+@dataclass(eq=False)
+class Reuse:
+    """One verification by reuse.
+
+    Attributes:
+        search: The search that residual subproblems go to; it brings problem, budget and counters.
+        proof: The original's proof, of a property that holds.
+        neuron_map: From the original's neurons to the compressed network's.
+        report: Filled in as the run goes.
+        refutation: The proof that the cores cover everything, once there is one.
+    """
+
+    search: Search
+    proof: Proof
+    neuron_map: NeuronMap
+    report: ReuseReport = field(default_factory=ReuseReport)
+    refutation: Refutation | None = None
+
+    def run(self) -> Outcome:
+        """Verify; the outcome's cores are all valid on the compressed network."""
+        self.report.cores = len(self.proof.cores)
+        self.report.original_seconds = self.proof.seconds
+        timing = self.search.statistics.timing
+        with timing("translate"):
+            candidates = self._translate()
+        with timing("re-validate"):
+            valid = self._revalidate(candidates)
+        self.report.valid = len(valid)
+        if self.search.budget.is_spent:
+            return Outcome(Answer.UNKNOWN, tuple(valid.values()), reason="time limit reached")
+        failed = [i for i in candidates if i not in valid]
+        with timing("repair"):
+            repaired = self._repair({i: candidates[i] for i in failed})
+        self.report.repaired = len(repaired)
+        self.report.dropped = len(failed) - len(repaired)
+        if self.report.gave_up:
+            return self._from_scratch()
+        cores = [*valid.values(), *(core for part in repaired.values() for core in part)]
+        with timing("cover"):
+            self.refutation = cover(cores, len(self.search.problem.prop.cases))
+        if self.refutation is not None:
+            return Outcome(Answer.UNSAT, tuple(cores))
+        with timing("residual"):
+            open_leaves = {i for i in failed if i not in repaired}
+            return self._residual(cores, open_leaves)
+
+    def _translate(self) -> dict[int, Core]:
+        """Return core index to its unchecked translation, without the vacuous ones."""
+        candidates: dict[int, Core] = {}
+        for i, core in enumerate(self.proof.cores):
+            translated = translate_core(core, self.neuron_map)
+            if translated is None:
+                self.report.vacuous += 1
+                continue
+            candidates[i], lost = translated
+            self.report.untranslatable += lost
+        return candidates
+
+    def _revalidate(self, candidates: dict[int, Core]) -> dict[int, Core]:
+        """Return the candidates that their own multipliers refute on the compressed network."""
+        valid: dict[int, Core] = {}
+        for group, members in self._by_group(candidates):
+            for chunk in in_chunks(members):
+                if self.search.budget.is_spent:
+                    return valid
+                regions = regions_of(
+                    self.search.problem, group, [candidates[i].path for i in chunk]
+                )
+                valid |= self._evaluate(
+                    {i: (candidates[i], regions[candidates[i].path]) for i in chunk}
+                )
+                self.search.statistics.calls["re-validate"] += len(chunk)
+                self.search.report(Progress("re-validate", len(valid), len(candidates)))
+        return valid
+
+    def _evaluate(self, parts: dict[int, tuple[Core, Region]]) -> dict[int, Core]:
+        """Return the cores that are refuted over the given regions by their own multipliers."""
+        valid = {
+            i: Core(core.case, region.path, None, np.inf)
+            for i, (core, region) in parts.items()
+            if region.is_empty
+        }
+        rest = [i for i in parts if i not in valid and parts[i][0].multipliers is not None]
+        if rest:
+            queries = [Query(parts[i][1], parts[i][0].case) for i in rest]
+            chosen = [m for i in rest if (m := parts[i][0].multipliers) is not None]
+            values = evaluate(self.search.problem, queries, chosen).value
+            for i, value in zip(rest, values, strict=True):
+                core, region = parts[i]
+                if value > 0.0:
+                    valid[i] = Core(core.case, region.path, core.multipliers, float(value))
+        return valid
+
+    def _repair(self, failed: dict[int, Core]) -> dict[int, list[Core]]:
+        """Return core index to the cores that replace it; decide from a sample whether it pays."""
+        repaired: dict[int, list[Core]] = {}
+        indices = list(failed)
+        # Every k-th failed core, so that the sample is spread over the whole tree.
+        sample = indices[:: max(len(indices) // SAMPLE, 1)][:SAMPLE]
+        rest = [i for i in indices if i not in set(sample)]
+        self._repair_some({i: failed[i] for i in sample}, repaired)
+        mostly_failed = len(failed) > len(self.proof.cores) // 2
+        if rest and mostly_failed and len(repaired) < PAYS * len(sample):
+            self.report.gave_up = True
+            return repaired
+        self._repair_some({i: failed[i] for i in rest}, repaired)
+        return repaired
+
+    def _repair_some(self, failed: dict[int, Core], repaired: dict[int, list[Core]]) -> None:
+        leaves = self._leaves_of(failed)
+        for group, members in self._by_group(failed):
+            for chunk in in_chunks(members):
+                if self.search.budget.is_spent:
+                    return
+                paths = [failed[i].path for i in chunk] + [p for i in chunk for p in leaves[i]]
+                regions = regions_of(self.search.problem, group, paths)
+                for i in chunk:
+                    found = self._repair_one(failed[i], leaves[i], regions)
+                    if found:
+                        repaired[i] = found
+                    self.search.statistics.calls["repair"] += 1
+                self.search.report(Progress("repair", len(repaired), len(failed)))
+
+    def _repair_one(
+        self, core: Core, leaves: Sequence[Path], regions: dict[Path, Region]
+    ) -> list[Core]:
+        """Try the core's region, then all of its leaves' regions; all or nothing."""
+        own = self._program(core, regions[core.path])
+        if own is not None:
+            return [own]
+        found: list[Core] = []
+        for path in leaves:
+            if path == core.path:
+                return []
+            region = regions[path]
+            kept = self._evaluate({0: (core, region)}).get(0) or self._program(core, region)
+            if kept is None:
+                return []
+            found.append(kept)
+        return found
+
+    def _program(self, core: Core, region: Region) -> Core | None:
+        limit = self.search.program_limit
+        [attempt] = refute(self.search.problem, [Query(region, core.case)], limit)
+        return attempt.core
+
+    def _residual(self, cores: list[Core], open_cores: Iterable[int]) -> Outcome:
+        """Search the leaves of the cores that are gone."""
+        problem = self.search.problem
+        leaves = self._leaves_of(dict.fromkeys(open_cores))
+        tasks: list[Task] = []
+        wanted: dict[tuple[int, Path], list[int]] = {}
+        for i, paths in leaves.items():
+            case = self.proof.cores[i].case
+            for path in paths:
+                cases = wanted.setdefault((problem.group_of(case), path), [])
+                if case not in cases:
+                    cases.append(case)
+        for group in range(len(problem.groups)):
+            members = [path for g, path in wanted if g == group]
+            for chunk in in_chunks(members):
+                regions = regions_of(problem, group, chunk)
+                tasks += [Task(regions[path], tuple(wanted[group, path])) for path in chunk]
+        self.report.residual_subproblems = len(tasks)
+        self.search.cores.extend(cores)
+        outcome = self.search.run(tasks)
+        if outcome.answer is not Answer.UNSAT:
+            return outcome
+        self.refutation = cover(outcome.cores, len(problem.prop.cases))
+        return outcome if self.refutation is not None else self._from_scratch()
+
+    def _from_scratch(self) -> Outcome:
+        """Search the whole property, keeping nothing."""
+        problem = self.search.problem
+        self.search.cores.clear()
+        self.report.residual_subproblems += len(problem.groups)
+        tasks = [Task(root(problem, g), tuple(x.objectives)) for g, x in enumerate(problem.groups)]
+        with self.search.statistics.timing("scratch"):
+            outcome = self.search.run(tasks)
+            if outcome.answer is Answer.UNSAT:
+                self.refutation = cover(outcome.cores, len(problem.prop.cases))
+        return outcome
+
+    def _leaves_of(self, cores: Iterable[int]) -> dict[int, list[Path]]:
+        """Return core index to the translated paths of its leaves, without the vacuous ones."""
+        wanted: dict[int, list[Path]] = {i: [] for i in cores}
+        for leaf in self.proof.leaves:
+            if leaf.core in wanted:
+                translated = translate_path(leaf.path, self.neuron_map)
+                if translated is not None:
+                    wanted[leaf.core].append(translated[0])
+        return wanted
+
+    def _by_group(self, cores: dict[int, Core]) -> list[tuple[int, list[int]]]:
+        problem = self.search.problem
+        groups: dict[int, list[int]] = {}
+        for i, core in cores.items():
+            groups.setdefault(problem.group_of(core.case), []).append(i)
+        return list(groups.items())

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The composition root: prove an original, verify a compressed network by reuse.
+
+Everything is put together here and nowhere else: reading is done before, writing after. The exact
+solver is loaded only when a search asks for it, so that easy runs never import z3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from verifier.change.neuron_map import NeuronMap
+from verifier.engine.attack import attack
+from verifier.engine.certify import certificate_of_cores, certificate_of_violation
+from verifier.engine.clauses import Refutation, cover
+from verifier.engine.limits import Budget, silent
+from verifier.engine.minimize import minimize
+from verifier.engine.problem import Problem
+from verifier.engine.protocols import ExactAnswer
+from verifier.engine.region import root
+from verifier.engine.reuse import Reuse, ReuseReport
+from verifier.engine.search import Outcome, Search, Task
+from verifier.engine.statistics import Statistics
+from verifier.errors import ProofMismatchError, VerifierError
+from verifier.ir.evaluate import evaluate_exactly
+from verifier.ir.fingerprint import fingerprint
+from verifier.options import EngineOptions
+from verifier.proof.literals import Path, Phase
+from verifier.proof.muc import Core, Leaf
+from verifier.proof.store import Proof
+from verifier.spec.counterexample import Counterexample, replay_exactly, violates
+from verifier.spec.fingerprint import property_fingerprint
+from verifier.spec.vnnlib_reader import check_fits
+from verifier.verdict import Answer, Semantics, Verdict, verdict_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.engine.limits import ProgressFn
+    from verifier.ir.graph import Graph
+    from verifier.spec.property import Property
+
+DEFAULTS = EngineOptions()
+MINIMIZE_SHARE = 0.5
+"""Time for minimising, as a share of the search's: MUCs are worth some of it, not most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A verdict and what it rests on.
+
+    Attributes:
+        verdict: HOLDS, VIOLATED or UNKNOWN.
+        reason: Why UNKNOWN, else empty.
+        semantics: The arithmetic that the verdict is about.
+        seconds: Verification time, without imports, reading and writing.
+        counterexample: The exact counterexample, if VIOLATED.
+        statistics: Theory calls by kind and seconds by step.
+        proof: What to keep for reuse, if there is a verdict.
+        reuse: What became of the original's cores, if this was a run by reuse.
+    """
+
+    verdict: Verdict
+    reason: str
+    semantics: Semantics
+    seconds: float
+    counterexample: Counterexample | None
+    statistics: Statistics
+    proof: Proof | None
+    reuse: ReuseReport | None = None
+    _evidence: _Evidence | None = field(default=None, repr=False)
+
+    def certificate(self) -> dict[str, Any]:
+        """Return the certificate of the verdict.
+
+        Raises:
+            VerifierError: The verdict is UNKNOWN.
+            RefusedError: Part of the proof exists only in the exact solver.
+        """
+        if self._evidence is None:
+            msg = "an unknown verdict has no certificate"
+            raise VerifierError(msg)
+        return self._evidence.certificate()
+
+
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """What a certificate is made from, on demand."""
+
+    problem: Problem
+    cores: tuple[Core, ...]
+    refutation: Refutation | None
+    point: tuple[Fraction, ...] | None
+
+    def certificate(self) -> dict[str, Any]:
+        if self.point is not None:
+            return certificate_of_violation(self.problem.graph, self.problem.prop, self.point)
+        refutation = self.refutation or cover(self.cores, len(self.problem.prop.cases))
+        if refutation is None:
+            msg = "internal error: the cores of a proof do not cover the property"
+            raise VerifierError(msg)
+        return certificate_of_cores(self.problem, self.cores, refutation)
+
+
+class _Z3:
+    """The exact solver of the ``encoders`` package, loaded at the first question."""
+
+    def __init__(self, graph: Graph, prop: Property) -> None:
+        self._graph = graph
+        self._property = prop
+
+    @cached_property
+    def _session(self) -> Any:
+        from encoders.session import Session
+
+        return Session(self._graph, self._property)
+
+    def decide(self, case: int, path: Path, timeout_seconds: float | None) -> ExactAnswer:
+        """Decide a case under the literals of a path."""
+        assumptions = [
+            (literal.neuron, literal.active)
+            if isinstance(literal, Phase)
+            else (literal.input, Fraction(literal.threshold), literal.below)
+            for literal in path
+        ]
+        answer = self._session.solve(assumptions, timeout_seconds=timeout_seconds, case=case)
+        if answer is not Answer.SAT:
+            return ExactAnswer(answer)
+        point = self._session.model_point()
+        if not violates(self._property, point, evaluate_exactly(self._graph, point)):
+            msg = f"internal error: z3's point {point} does not violate the property"
+            raise VerifierError(msg)
+        return ExactAnswer(Answer.SAT, point)
+
+
+def prove(
+    graph: Graph,
+    prop: Property,
+    options: EngineOptions = DEFAULTS,
+    report: ProgressFn = silent,
+) -> Result:
+    """Verify a property of a network and keep the proof.
+
+    Args:
+        graph: In normal form.
+        prop: The property.
+        options: How to search.
+        report: Told how it goes.
+
+    Raises:
+        PropertyError: The property does not fit the network.
+    """
+    run = _Run(graph, prop, options, report)
+    point = run.attack(())
+    if point is not None:
+        return run.violated(point)
+    outcome = run.search.run(run.whole())
+    if outcome.answer is not Answer.UNSAT:
+        return run.result(outcome)
+    searched = run.budget.spent_seconds
+    with run.statistics.timing("minimize"):
+        cores, leaves = minimize(run.problem, outcome.cores, run.limited(MINIMIZE_SHARE * searched))
+    return run.holds(tuple(cores), tuple(leaves))
+
+
+def reverify(
+    graph: Graph,
+    prop: Property,
+    proof: Proof,
+    neuron_map: NeuronMap | None = None,
+    options: EngineOptions = DEFAULTS,
+    report: ProgressFn = silent,
+) -> Result:
+    """Verify a compressed network by reusing the proof of its original.
+
+    Args:
+        graph: The compressed network, in normal form.
+        prop: The property that the proof is about.
+        proof: The original's proof.
+        neuron_map: From the original's neurons to the compressed ones; by default the identity,
+            which needs the same layer widths.
+        options: How to search.
+        report: Told how it goes.
+
+    Raises:
+        ProofMismatchError: The proof is of another property, or no map is given and the widths
+            differ.
+        PropertyError: The property does not fit the network.
+    """
+    proof.check_property(prop)
+    if neuron_map is None:
+        neuron_map = _identity(graph, proof)
+    run = _Run(graph, prop, options, report)
+    reuse = Reuse(run.search, proof, neuron_map)
+    with run.statistics.timing("counterexample"):
+        point = run.attack(() if proof.point is None else (proof.point,))
+    if point is not None:
+        return run.violated(point, reuse.report)
+    if proof.verdict is Verdict.VIOLATED:
+        return run.result(run.search.run(run.whole()), reuse.report)
+    outcome = reuse.run()
+    return run.result(outcome, reuse.report, reuse.refutation)
+
+
+def _identity(graph: Graph, proof: Proof) -> NeuronMap:
+    if graph.layer_widths != proof.layer_widths:
+        msg = (
+            f"the network has ReLU layers of {graph.layer_widths} neurons, the proof's network had "
+            f"{proof.layer_widths}: give a neuron map, or the original so that one can be inferred"
+        )
+        raise ProofMismatchError(msg)
+    return NeuronMap.identity(graph)
+
+
+class _Run:
+    """One verification: what it works with, and how its end is put into words."""
+
+    def __init__(
+        self, graph: Graph, prop: Property, options: EngineOptions, report: ProgressFn
+    ) -> None:
+        check_fits(prop, graph)
+        self.options = options
+        self.budget = Budget(options.timeout_seconds)
+        self.statistics = Statistics()
+        with self.statistics.timing("bound"):
+            self.problem = Problem.of(graph, prop)
+        self.search = Search(
+            self.problem, options, self.budget, _Z3(graph, prop), self.statistics, report
+        )
+
+    def whole(self) -> list[Task]:
+        """Return the tasks of the whole property."""
+        groups = enumerate(self.problem.groups)
+        return [Task(root(self.problem, g), tuple(group.objectives)) for g, group in groups]
+
+    def limited(self, seconds: float) -> Budget:
+        """Return a budget that ends with this run's, or earlier."""
+        remaining = self.budget.remaining_seconds
+        return Budget(seconds if remaining is None else min(seconds, remaining))
+
+    def attack(self, points: Sequence[tuple[Fraction, ...]]) -> tuple[Fraction, ...] | None:
+        """Return a counterexample among the given points, or by attack."""
+        graph, prop = self.problem.graph, self.problem.prop
+        for point in points:
+            if violates(prop, point, evaluate_exactly(graph, point)):
+                return point
+        with self.statistics.timing("attack"):
+            return attack(self.problem, self.options.seed)
+
+    def violated(self, point: tuple[Fraction, ...], reuse: ReuseReport | None = None) -> Result:
+        """Return the result of a counterexample."""
+        return self.result(Outcome(Answer.SAT, (), point), reuse)
+
+    def holds(self, cores: tuple[Core, ...], leaves: tuple[Leaf, ...]) -> Result:
+        """Return the result of cores that cover everything."""
+        evidence = _Evidence(self.problem, cores, None, None)
+        proof = self._proof(Verdict.HOLDS, cores, leaves, None)
+        return self._result(Verdict.HOLDS, "", None, proof, evidence)
+
+    def result(
+        self,
+        outcome: Outcome,
+        reuse: ReuseReport | None = None,
+        refutation: Refutation | None = None,
+    ) -> Result:
+        """Return the result of a search."""
+        verdict = verdict_of(outcome.answer)
+        if verdict is Verdict.UNKNOWN:
+            return self._result(verdict, outcome.reason, None, None, None, reuse)
+        leaves = tuple(Leaf(core.path, i) for i, core in enumerate(outcome.cores))
+        cores = outcome.cores if verdict is Verdict.HOLDS else ()
+        proof = self._proof(verdict, cores, leaves if cores else (), outcome.point)
+        evidence = _Evidence(self.problem, cores, refutation, outcome.point)
+        counterexample = self._replayed(outcome.point)
+        return self._result(verdict, "", counterexample, proof, evidence, reuse)
+
+    def _replayed(self, point: tuple[Fraction, ...] | None) -> Counterexample | None:
+        if point is None:
+            return None
+        counterexample = replay_exactly(self.problem.graph, self.problem.prop, point)
+        if counterexample is None:
+            msg = f"internal error: the point {point} does not violate the property"
+            raise VerifierError(msg)
+        return counterexample
+
+    def _proof(
+        self,
+        verdict: Verdict,
+        cores: tuple[Core, ...],
+        leaves: tuple[Leaf, ...],
+        point: tuple[Fraction, ...] | None,
+    ) -> Proof:
+        graph = self.problem.graph
+        return Proof(
+            fingerprint(graph),
+            property_fingerprint(self.problem.prop),
+            graph.layer_widths,
+            verdict,
+            cores,
+            leaves,
+            point,
+            self.budget.spent_seconds,
+        )
+
+    def _result(
+        self,
+        verdict: Verdict,
+        reason: str,
+        counterexample: Counterexample | None,
+        proof: Proof | None,
+        evidence: _Evidence | None,
+        reuse: ReuseReport | None = None,
+    ) -> Result:
+        return Result(
+            verdict,
+            reason,
+            Semantics.REAL,
+            self.budget.spent_seconds,
+            counterexample,
+            self.statistics,
+            proof,
+            reuse,
+            evidence,
+        )
