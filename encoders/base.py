@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 # A neuron and whether it is active: the plain form of a phase literal.
 PhaseLiteral = tuple[Neuron, bool]
+# An input, a threshold and whether the input is at most that; else it is at least that.
+HalfSpaceLiteral = tuple[int, Fraction | float, bool]
+Literal = PhaseLiteral | HalfSpaceLiteral
 # Lower and upper bound of preactivations, for every input that the formula allows.
 Bounds = Mapping[Neuron, tuple[Fraction, Fraction]]
 
@@ -118,9 +121,11 @@ class Place:
         inputs: ``EncodedNode.values`` of each node it reads.
         layer: The ReLU layer that it is, or feeds; None for the Input and the output.
         bounds: Bounds of preactivations that the encoder may rely on; neurons may be missing.
+        fixed: Neurons whose phase is demanded, with whether it is active.
     """
 
     node: Node
     inputs: tuple[tuple[str | None, ...], ...]
     layer: int | None
     bounds: Bounds
+    fixed: Mapping[Neuron, bool]

@@ -3,7 +3,8 @@
 
 ``x_i`` and ``y_j`` are inputs and outputs. Neuron ``i`` of layer ``l`` has the preactivation
 ``z_l_i``, the postactivation ``r_l_i`` and the selector ``s_l_i``, true where it is active.
-``case_k`` is true where case ``k`` of the property is the one that is violated.
+``case_k`` is true where case ``k`` of the property is the one that is violated, and ``h_n`` where
+the ``n``-th half-space that a session was asked about is demanded.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ def postactivation_variable(neuron: Neuron) -> str:
 def selector(neuron: Neuron) -> str:
     """Return the name of the Boolean that chooses a ReLU's phase."""
     return f"s_{neuron.layer}_{neuron.index}"
+
+
+def half_space_selector(number: int) -> str:
+    """Return the name of the Boolean that demands a half-space of one input."""
+    return f"h_{number}"
 
 
 def case_selector(index: int) -> str:

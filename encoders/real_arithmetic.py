@@ -58,30 +58,35 @@ _ONE = Fraction(1)
 _ZERO = Fraction(0)
 
 
-def encode_network(graph: Graph, bounds: Bounds | None = None) -> Iterator[Statement]:
+def encode_network(
+    graph: Graph, bounds: Bounds | None = None, fixed: Mapping[Neuron, bool] | None = None
+) -> Iterator[Statement]:
     """Yield the statements that relate inputs, phases and outputs.
 
     Args:
         graph: In normal form.
         bounds: Bounds of preactivations that hold for every input of the formula they go into.
-            They are used to drop choices and are *not* checked: a wrong bound is a wrong answer.
+            They are used to drop choices and are *not* checked: a wrong bound can hide solutions.
+        fixed: Phases that are demanded for good, as neuron and whether it is active.
 
     Raises:
         UnsupportedError: The graph is not in normal form, or an operator has no encoder.
-        ValueError: Bounds cross, or name a neuron that the network does not have.
+        ValueError: Bounds cross, or bounds or phases name a neuron that does not exist.
     """
     if not is_normal_form(graph):
         msg = "only graphs in normal form are encoded: pass it through normalize() first"
         raise UnsupportedError(msg)
     bounds = {} if bounds is None else bounds
-    _check_bounds(graph, bounds)
+    fixed = {} if fixed is None else fixed
+    for neuron in (*bounds, *fixed):
+        check_neuron(graph, neuron)
     layers = {position: layer for layer, position in enumerate(graph.relus)}
     layers |= {graph.nodes[position].inputs[0]: layer for position, layer in layers.items()}
     values: list[tuple[str | None, ...]] = []
     for position, node in enumerate(graph.nodes):
         encode = encoder_of(node.operator, node.name)
         inputs = tuple(values[i] for i in node.inputs)
-        encoded = encode(Place(node, inputs, layers.get(position), bounds))
+        encoded = encode(Place(node, inputs, layers.get(position), bounds, fixed))
         yield from encoded.statements
         values.append(encoded.values)
 
@@ -105,6 +110,14 @@ def encode_property(prop: Property) -> Iterator[Statement]:
         yield from _inside(case.box, hull, ((name, True),))
         yield from _constraints(case, ((name, True),))
     yield RequireAny(selectors)
+
+
+def half_space(index: int, threshold: Fraction, below: bool, guard: str) -> Iterator[Statement]:
+    """Yield what makes a Boolean demand that an input is at most, or at least, a threshold."""
+    relation = Relation.AT_MOST if below else Relation.AT_LEAST
+    value = Linear(((_ONE, input_variable(index)),), _ZERO)
+    yield Declare(guard, Sort.BOOL)
+    yield Require(value, relation, threshold, ((guard, True),))
 
 
 def _inside(
@@ -157,13 +170,16 @@ def _check_indices(terms: tuple[tuple[int, Fraction], ...], width: int, what: st
             raise PropertyError(msg)
 
 
-def _check_bounds(graph: Graph, bounds: Bounds) -> None:
+def check_neuron(graph: Graph, neuron: Neuron) -> None:
+    """Check that a neuron exists.
+
+    Raises:
+        ValueError: It does not.
+    """
     widths = graph.layer_widths
-    for neuron in bounds:
-        known = 0 <= neuron.layer < len(widths) and 0 <= neuron.index < widths[neuron.layer]
-        if not known:
-            msg = f"bounds of neuron {tuple(neuron)}, but the layer widths are {widths}"
-            raise ValueError(msg)
+    if not (0 <= neuron.layer < len(widths) and 0 <= neuron.index < widths[neuron.layer]):
+        msg = f"neuron {tuple(neuron)} does not exist: the layer widths are {widths}"
+        raise ValueError(msg)
 
 
 def _encode_input(place: Place) -> EncodedNode:

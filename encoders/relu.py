@@ -12,10 +12,15 @@ That is the same set: if ``r = z`` then ``r >= 0`` says ``z >= 0``, and if ``r =
 neuron overlap there, and refuting each of them refutes everything. Written so, the simplex sees two
 linear forms a neuron instead of four, and knows ``r >= max(z, 0)`` before it decides anything.
 
-Bounds, where the caller has them, drop the choice of a stable neuron: ``lower >= 0`` leaves
-``r = z`` and ``upper <= 0`` leaves ``r = 0``. Unstable ones get ``0 <= r <= upper``. (The third
-side of the triangle, ``r <= upper (z - lower) / (upper - lower)``, cost more in pivots than it
-saved: see ``real_arithmetic.py``.)
+A phase that is demanded for good needs no choice, and neither does a stable neuron, where the
+caller has bounds: ``lower >= 0`` leaves ``r = z`` and ``upper <= 0`` leaves ``r = 0``. Then the
+term ``z``, or nothing, takes the place of ``r``, and ``z >= 0`` or ``z <= 0`` is asserted all the
+same. So the formula never contains more than the network does, whatever the bounds say: a wrong
+bound can hide a solution, but a solution is always a true one.
+
+Unstable neurons with bounds get ``r <= upper``. (The third side of the triangle,
+``r <= upper (z - lower) / (upper - lower)``, cost more in pivots than it saved: see
+``real_arithmetic.py``.)
 """
 
 from __future__ import annotations
@@ -39,7 +44,7 @@ from encoders.names import postactivation_variable, preactivation_term, selector
 from verifier.ir.graph import Neuron
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _ONE = Fraction(1)
 _ZERO = Fraction(0)
@@ -70,6 +75,14 @@ def stability(neuron: Neuron, bounds: Bounds) -> Stability:
     return Stability.INACTIVE if upper <= 0 else Stability.UNSTABLE
 
 
+def known_phase(neuron: Neuron, bounds: Bounds, fixed: Mapping[Neuron, bool]) -> bool | None:
+    """Return whether the neuron is active, as far as that is demanded or bounded; None if open."""
+    by_bounds = stability(neuron, bounds)
+    if neuron in fixed:
+        return fixed[neuron]
+    return None if by_bounds is Stability.UNSTABLE else by_bounds is Stability.ACTIVE
+
+
 def encode_relu(place: Place) -> EncodedNode:
     """Encode one ReLU layer."""
     if place.layer is None:
@@ -79,14 +92,14 @@ def encode_relu(place: Place) -> EncodedNode:
     values: list[str | None] = []
     for index in range(place.node.width):
         neuron = Neuron(place.layer, index)
-        match stability(neuron, place.bounds):
-            case Stability.ACTIVE:
-                values.append(place.inputs[0][index])
-            case Stability.INACTIVE:
-                values.append(None)
-            case Stability.UNSTABLE:
-                statements += _choice(neuron, place.bounds)
-                values.append(postactivation_variable(neuron))
+        active = known_phase(neuron, place.bounds, place.fixed)
+        if active is None:
+            statements += _choice(neuron, place.bounds)
+            values.append(postactivation_variable(neuron))
+            continue
+        relation = Relation.AT_LEAST if active else Relation.AT_MOST
+        statements.append(Require(_preactivation(neuron), relation, _ZERO))
+        values.append(place.inputs[0][index] if active else None)
     return EncodedNode(tuple(statements), tuple(values))
 
 
@@ -104,13 +117,16 @@ def _choice(neuron: Neuron, bounds: Bounds) -> Iterator[Statement]:
         yield Require(value, Relation.AT_MOST, bounds[neuron][1])
 
 
+def _preactivation(neuron: Neuron) -> Linear:
+    return Linear(((_ONE, preactivation_term(neuron)),), _ZERO)
+
+
 def phase_of_stable(neuron: Neuron) -> Iterator[Statement]:
-    """Make both phases of a stable neuron assumable, though the network needs no choice there.
+    """Make both phases of a neuron assumable where the network needs no choice.
 
     Bounds of exactly 0 leave the opposite phase possible, so it is a constraint and not false.
     """
-    phase = selector(neuron)
-    preactivation = Linear(((_ONE, preactivation_term(neuron)),), _ZERO)
+    phase, preactivation = selector(neuron), _preactivation(neuron)
     yield Declare(phase, Sort.BOOL)
     yield Require(preactivation, Relation.AT_LEAST, _ZERO, ((phase, True),))
     yield Require(preactivation, Relation.AT_MOST, _ZERO, ((phase, False),))

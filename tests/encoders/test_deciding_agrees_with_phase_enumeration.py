@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +16,19 @@ from encoders.decide import decide
 from tests.generators import networks, properties, random_network, random_property
 from tests.oracles import decide_by_phase_enumeration, violates
 from verifier.errors import PropertyError, UnsupportedError
+from verifier.ir.evaluate import preactivations_exactly
 from verifier.ir.graph import Graph, Neuron, Node
+from verifier.ir.onnx_reader import read_onnx
 from verifier.ir.operators import Input, Relu
+from verifier.ir.passes.normalize import normalize
 from verifier.spec.property import Case, InputBox, LinearConstraint, Property
+from verifier.spec.vnnlib_reader import read_vnnlib
 from verifier.verdict import Answer
 
 if TYPE_CHECKING:
-    from encoders.base import Bounds
+    from pathlib import Path
+
+    from encoders.base import Bounds, Literal
     from verifier.ir.rational import RationalArray
 
 Interval = tuple[Fraction, Fraction]
@@ -98,6 +105,79 @@ def test_bounds_change_no_answer(data: st.DataObject) -> None:
 
     assert answer is decide_by_phase_enumeration(network, prop)[0]
     assert point is None or violates(prop, network, point)
+
+
+@pytest.mark.slow
+@given(data=st.data())
+def test_fixed_phases_cut_the_problem_into_parts_with_the_same_answer(data: st.DataObject) -> None:
+    network = data.draw(networks(max_neurons=5))
+    prop = data.draw(properties(network))
+    neurons = [Neuron(k, i) for k, w in enumerate(network.layer_widths) for i in range(w)]
+    split = data.draw(st.lists(st.sampled_from(neurons), min_size=1, max_size=3, unique=True))
+    threshold = data.draw(st.floats(-2, 2))
+    parts = []
+
+    for phases in product([True, False], repeat=len(split)):
+        for below in (True, False):
+            half_space: Literal = (0, threshold, below)
+            literals: list[Literal] = [*zip(split, phases, strict=True), half_space]
+            answer, point = decide(network, prop, literals=literals)
+            parts.append(answer)
+            if point is not None:
+                values = preactivations_exactly(network, point)
+                assert (point[0] <= threshold) if below else (point[0] >= threshold)
+                for neuron, active in zip(split, phases, strict=True):
+                    value = values[neuron.layer][neuron.index]
+                    assert value >= 0 if active else value <= 0
+
+    whole, _ = decide_by_phase_enumeration(network, prop)
+    assert (Answer.SAT in parts) == (whole is Answer.SAT)
+
+
+@pytest.mark.slow
+@given(data=st.data())
+def test_a_wrong_bound_never_invents_a_solution(data: st.DataObject) -> None:
+    network = data.draw(networks(max_neurons=5))
+    prop = data.draw(properties(network))
+    zero, large = Fraction(0), Fraction(1000)
+    wrong = {
+        Neuron(k, i): data.draw(st.sampled_from([(zero, large), (-large, zero), (zero, zero)]))
+        for k, width in enumerate(network.layer_widths)
+        for i in range(width)
+    }
+
+    _, point = decide(network, prop, bounds=wrong)
+
+    assert point is None or violates(prop, network, point)
+
+
+@pytest.mark.slow
+def test_a_leaf_of_a_large_network_is_decided_at_once(data: Path) -> None:
+    name = data / "acasxu/onnx/ACASXU_run2a_1_1_batch_2000.onnx"
+    network = normalize(read_onnx(name))
+    (case,) = read_vnnlib(data / "acasxu/vnnlib/prop_4.vnnlib").cases
+    middle = [(a + b) / 2 for a, b in zip(case.box.lower, case.box.upper, strict=True)]
+    phases = [
+        (Neuron(k, i), value >= 0)
+        for k, layer in enumerate(preactivations_exactly(network, middle))
+        for i, value in enumerate(layer)
+    ]
+
+    answer, _ = decide(network, Property(5, 5, (case,)), 60, literals=phases)
+    anywhere, point = decide(network, Property(5, 5, (Case(case.box, ()),)), 60, literals=phases)
+
+    assert (answer, anywhere) == (Answer.UNSAT, Answer.SAT)
+    assert point is not None
+
+
+def test_both_phases_of_a_neuron_cannot_be_demanded() -> None:
+    network = random_network(np.random.default_rng(0))
+    neuron = Neuron(0, 1)
+
+    with pytest.raises(ValueError, match=r"\(0, 1\) is assumed in both phases"):
+        decide(network, Property(3, 2, ()), literals=[(neuron, True), (neuron, False)])
+    with pytest.raises(ValueError, match=r"\(5, 1\) does not exist"):
+        decide(network, Property(3, 2, ()), literals=[(Neuron(5, 1), True)])
 
 
 def test_a_property_without_cases_holds() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pysmt.environment import Environment
 from pysmt.logics import QF_LRA
@@ -140,6 +140,58 @@ def test_a_stable_neuron_can_be_assumed_in_either_phase() -> None:
             assert session.core(recheck=True) == {(neuron, not active)}
 
 
+def test_fixed_phases_are_granted_and_never_in_the_core() -> None:
+    network, case = holding()
+    anything = Case(case.box, ())
+    neurons = all_neurons(network)
+
+    with Session(network, anything) as free:
+        assert free.solve() is Answer.SAT
+        layers = preactivations_exactly(network, free.model_point())
+    true = {n: layers[n.layer][n.index] >= 0 for n in neurons}
+    strict = next(n for n in neurons if layers[n.layer][n.index] != 0)
+
+    with Session(network, anything, fixed=true) as session:
+        assert session.solve(list(true.items())) is Answer.SAT
+        assert obeys(network, session.model_point(), list(true.items()))
+    last = {n: phase for n, phase in true.items() if n != strict}
+    with Session(network, anything, fixed=last) as session:
+        if session.solve([(strict, not true[strict])]) is Answer.UNSAT:
+            assert session.core(recheck=True) <= {(strict, not true[strict])}
+
+
+def test_half_spaces_are_assumed_and_refuted_like_phases() -> None:
+    network, case = holding()
+    anything = Case(case.box, ())
+    low, high = case.box.lower[0], case.box.upper[0]
+    middle = (low + high) / 2
+    neuron = (Neuron(0, 0), True)
+
+    with Session(network, anything) as session:
+        assert session.solve([(0, middle, True), (0, middle, False)]) is Answer.SAT
+        assert session.model_point()[0] == middle
+        assert session.solve([neuron, (0, low - 1, True), (1, 50.0, True)]) is Answer.UNSAT
+        assert session.core(recheck=True) == {(0, low - 1, True)}
+        assert session.solve([(0, float(high) + 1, True)]) is Answer.SAT
+        with pytest.raises(ValueError, match="input 2 does not exist: there are 2"):
+            session.solve([(2, 0.0, True)])
+
+
+@pytest.mark.slow
+@given(data=st.data())
+@settings(max_examples=30)
+def test_a_split_input_leaves_the_same_answer_in_two_parts(data: st.DataObject) -> None:
+    network = data.draw(networks(max_neurons=4))
+    prop = data.draw(properties(network, max_cases=1))
+    threshold = data.draw(st.floats(-2, 2))
+
+    with Session(network, prop) as session:
+        whole = session.solve()
+        parts = [session.solve([(0, threshold, below)]) for below in (True, False)]
+
+    assert (Answer.SAT in parts) == (whole is Answer.SAT)
+
+
 def test_a_case_can_be_asked_for_alone_and_never_shows_in_the_core() -> None:
     network, case = holding()
     impossible = Case(case.box, (LinearConstraint((), (), Fraction(-1)),))
@@ -206,7 +258,7 @@ def test_neurons_and_bounds_that_do_not_exist_are_refused() -> None:
 
     with Session(network, case) as session, pytest.raises(ValueError, match=r"\(2, 0\) does not"):
         session.solve([(Neuron(2, 0), True)])
-    with pytest.raises(ValueError, match=r"bounds of neuron \(0, 9\)"):
+    with pytest.raises(ValueError, match=r"\(0, 9\) does not exist"):
         Session(network, case, bounds={Neuron(0, 9): (zero, one)})
     with pytest.raises(ValueError, match="lower 1 is above upper 0"):
         Session(network, case, bounds={Neuron(0, 0): (one, zero)})
