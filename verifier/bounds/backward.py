@@ -14,7 +14,7 @@ network of the same shape: that is what makes a stored proof portable.
 Rounding. Whatever coefficients floating point produces *are* the ones used, so an error made in
 one step is a wrong coefficient on a value whose magnitude is bounded. Summing coefficient
 magnitude times value magnitude over all layers and scaling by ``Layers.error`` covers every
-rounding, the float64 view of the weights included.
+rounding, the float64 view of the weights included; ``TINY`` on each coefficient covers underflow.
 
 Rows of different regions are processed together: ``owner`` names each row's region, so a batch is
 a few large matrix products, and a region pays only for the rows it asks for.
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.bounds.layers import INPUT, TINY
+from verifier.bounds.layers import HUGE, INPUT, TINY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,6 +107,10 @@ class Scales:
         """Return the magnitudes of one source."""
         return self.input if source == INPUT else self.layers[source]
 
+    def weigh(self, source: int, coefficients: Array) -> Array:
+        """Return the magnitude of each row of non-negative coefficients, underflow included."""
+        return (coefficients + TINY) @ self.of(source)
+
 
 def neuron_rows(
     layers: Layers, layer: int, owner: NDArray[np.intp], neurons: NDArray[np.intp], sign: float
@@ -115,9 +119,10 @@ def neuron_rows(
     source = layers.hidden[layer]
     weights = {s: sign * w[neurons] for s, w in source.weights.items()}
     constant = sign * source.bias[neurons]
-    return Rows(owner, weights, constant, np.abs(constant))
+    return Rows(owner, weights, constant, source.bias_magnitude[neurons])
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def lower_bounds(
     layers: Layers,
     rows: Rows,
@@ -137,7 +142,7 @@ def lower_bounds(
     coefficients = dict(rows.coefficients)
     constant, magnitude = rows.constant, rows.magnitude
     for source, values in coefficients.items():
-        magnitude = magnitude + np.abs(values) @ scales.of(source)
+        magnitude = magnitude + scales.weigh(source, np.abs(values))
     gaps: dict[int, Array] = {}
     for k in range(len(relaxations) - 1, -1, -1):
         chosen = multipliers.get(k) if multipliers else None
@@ -160,7 +165,7 @@ def lower_bounds(
         mass = lower_mass + upper_mass
         if beta is not None:
             nu, mass = nu - beta, mass + np.abs(beta)
-        magnitude = magnitude + mass @ scales.of(k) + gaps[k].sum(axis=1)
+        magnitude = magnitude + scales.weigh(k, mass) + gaps[k].sum(axis=1)
         layer = layers.hidden[k]
         constant = constant + nu @ layer.bias
         for source, weight in layer.weights.items():
@@ -176,7 +181,11 @@ def _concretize(
     scales: Scales,
     parts: tuple[Array, Array, Mapping[int, Array]],
 ) -> LinearBound:
-    """Take the least value of the linear function over the box, then subtract the slack."""
+    """Take the least value of the linear function over the box, then subtract the slack.
+
+    Every term so far, partial sums included, is at most the magnitude. So where that is no more
+    than ``HUGE`` nothing has overflowed, and elsewhere, NaN included, there is no bound.
+    """
     constant, magnitude, gaps = parts
     slopes = coefficients.get(INPUT)
     if slopes is None:
@@ -184,5 +193,6 @@ def _concretize(
     box = scales.box.take(owner)
     least = np.where(slopes >= 0.0, box.lower, box.upper)
     value = constant + np.einsum("rn,rn->r", slopes, least)
-    magnitude = magnitude + np.einsum("rn,rn->r", np.abs(slopes), box.magnitude)
-    return LinearBound(value - (layers.error * magnitude + TINY), slopes, gaps)
+    magnitude = magnitude + np.einsum("rn,rn->r", np.abs(slopes) + TINY, box.magnitude)
+    sound = value - (layers.error * magnitude + TINY)
+    return LinearBound(np.where(magnitude <= HUGE, sound, -np.inf), slopes, gaps)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.bounds.layers import nearest
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
@@ -26,7 +28,11 @@ class Box:
 
     @classmethod
     def around(cls, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Box:
-        """Return the smallest float64 box around exact ends, as a batch of one."""
+        """Return the smallest float64 box around exact ends, as a batch of one.
+
+        Raises:
+            RefusedError: An end is too large for float64.
+        """
         low = [_at_most(value) for value in lower]
         high = [0.0 - _at_most(-value) for value in upper]  # not -0.0
         return cls(np.array([low], dtype=np.float64), np.array([high], dtype=np.float64))
@@ -37,8 +43,11 @@ class Box:
         return np.maximum(np.abs(self.lower), np.abs(self.upper))
 
     def intersection(self, other: Box) -> Box:
-        """Return what both allow; where they contradict, ``lower > upper``."""
-        return Box(np.maximum(self.lower, other.lower), np.minimum(self.upper, other.upper))
+        """Return what both allow; where they contradict, ``lower > upper``.
+
+        NaN, which overflow leaves behind, says nothing: the other end counts.
+        """
+        return Box(np.fmax(self.lower, other.lower), np.fmin(self.upper, other.upper))
 
     def take(self, members: NDArray[np.intp]) -> Box:
         """Return the given members of the batch."""
@@ -46,5 +55,5 @@ class Box:
 
 
 def _at_most(value: Fraction) -> float:
-    nearest = value.numerator / value.denominator
-    return nearest if nearest <= value else float(np.nextafter(nearest, -np.inf))
+    close = nearest(value, "an end of the input box")
+    return close if close <= value else float(np.nextafter(close, -np.inf))

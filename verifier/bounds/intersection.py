@@ -24,8 +24,9 @@ import numpy as np
 from verifier.bounds import backward, interval, zonotope
 from verifier.bounds.backward import Scales
 from verifier.bounds.box import Box
-from verifier.bounds.layers import INPUT
+from verifier.bounds.layers import HUGE, INPUT
 from verifier.bounds.relaxation import Relaxation, relax
+from verifier.errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from verifier.bounds.layers import Layers
 
+    Array = NDArray[np.float64]
     Phases = Sequence[NDArray[np.int8]]
     """For each layer, shape (batch, width): 1 for a literal ``z >= 0``, -1 for ``z <= 0``."""
 
@@ -60,8 +62,10 @@ class RegionBounds:
     @cached_property
     def unstable_count(self) -> NDArray[np.intp]:
         """Number of unstable neurons of each region, shape (batch,)."""
-        counts = [relaxation.unstable.sum(axis=1) for relaxation in self.relaxations]
-        return np.sum(counts, axis=0, dtype=np.intp)
+        total = np.zeros(len(self.empty), dtype=np.intp)
+        for relaxation in self.relaxations:
+            total += relaxation.unstable.sum(axis=1)
+        return total
 
     def take(self, members: NDArray[np.intp]) -> RegionBounds:
         """Return the given members of the batch."""
@@ -78,23 +82,39 @@ class RegionBounds:
         )
 
 
-def magnitudes(layers: Layers, box: Box) -> tuple[np.ndarray, ...]:
-    """Return ``|W| |y| + |b|`` of each layer over the given boxes, the output's last."""
+@np.errstate(over="ignore", invalid="ignore")
+def magnitudes(layers: Layers, box: Box) -> tuple[Array, ...]:
+    """Return at least ``|W| |y| + |b|`` of each layer over the given boxes, the output's last.
+
+    Raises:
+        RefusedError: A value may be so large that float64 bounds would overflow.
+    """
     sources = {INPUT: box.magnitude.max(axis=0)}
+    _check_range(sources[INPUT], "an input")
     bounds = interval.propagate(layers, box)
     result = []
     for position, layer in enumerate((*layers.hidden, layers.output)):
-        scale = np.abs(layer.bias)
-        for source, weight in layer.weights.items():
-            scale = scale + np.abs(weight) @ sources[source]
+        scale = layer.bias_magnitude
+        for source, weight in layer.magnitudes.items():
+            scale = scale + weight @ sources[source]
+        is_hidden = position < len(layers.hidden)
+        _check_range(scale, f"a neuron of ReLU layer {position}" if is_hidden else "an output")
         result.append(scale)
         sources[position] = interval.relu(bounds[position]).magnitude.max(axis=0)
     return tuple(result)
 
 
-def bound_property(
-    layers: Layers, box: Box
-) -> tuple[RegionBounds, Scales, tuple[Relaxation, ...]]:
+def _check_range(scale: Array, what: str) -> None:
+    # Not ``any(scale > HUGE)``: that would let NaN pass.
+    if not np.all(scale <= HUGE):
+        msg = (
+            f"{what} may be as large as {scale.max():.3g} in the input box: bounds are computed in "
+            f"float64 and stop at {HUGE:.3g}; scale the network or shrink the box"
+        )
+        raise RefusedError(msg)
+
+
+def bound_property(layers: Layers, box: Box) -> tuple[RegionBounds, Scales, tuple[Relaxation, ...]]:
     """Bound a whole property's box: intervals, zonotopes and backward rows.
 
     Args:
@@ -103,6 +123,9 @@ def bound_property(
 
     Returns:
         The bounds, the scales of rounding errors, and the relaxations that the zonotopes used.
+
+    Raises:
+        RefusedError: A value may be so large that float64 bounds would overflow.
     """
     scales = Scales(box, box.magnitude.max(axis=0), magnitudes(layers, box)[:-1])
     limits = interval.propagate(layers, box)

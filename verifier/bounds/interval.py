@@ -24,14 +24,14 @@ def affine(layer: Layer, sources: Mapping[int, Box], error: float) -> Box:
     batch = next(iter(sources.values())).lower.shape[0]
     centre = np.zeros((batch, layer.width)) + layer.bias
     radius = np.zeros((batch, layer.width))
-    magnitude = np.zeros((batch, layer.width)) + np.abs(layer.bias)
+    magnitude = np.zeros((batch, layer.width)) + layer.bias_magnitude
     for source, weight in layer.weights.items():
         box = sources[source]
-        absolute = np.abs(weight).T
+        absolute = layer.magnitudes[source].T
         half = (box.upper - box.lower) / 2
         centre = centre + (box.lower + half) @ weight.T
         radius = radius + half @ absolute
-        magnitude = magnitude + box.magnitude @ absolute
+        magnitude = magnitude + (box.magnitude + TINY) @ absolute
     # |centre| and radius are both at most the magnitude, so this covers every rounding above.
     slack = error * magnitude + TINY
     return Box(centre - radius - slack, centre + radius + slack)

@@ -6,28 +6,39 @@ A normal-form graph is a stack of ReLU layers with skip edges. Layer ``k`` has t
 (``INPUT``); ``y_s`` is the postactivation of layer ``s``. The output is one more affine layer.
 
 Rounding. ``W`` and ``b`` are the float64 nearest to the exact values, so each entry is off by at
-most a relative ``UNIT``. Bounds stay sound by adding ``slack(...)`` once at the end: a multiple
-of ``UNIT`` that grows with the number of terms, times the sum of magnitudes of all terms
+most a relative ``UNIT``. Bounds stay sound by subtracting a slack once at the end: ``error``, a
+multiple of ``UNIT`` that grows with the number of terms, times the sum of magnitudes of all terms
 (Higham 2002, section 3.1: a sum of n products in any order is off by at most
 ``gamma_n = n u / (1 - n u)`` times the sum of their magnitudes).
+
+Underflow. A relative error says nothing of a product that is lost below the smallest float, and
+a lost *coefficient* goes on to meet values of any size: three weights of 1e-120 lose the last of
+a path that 1e300 enters. So wherever magnitudes are summed, each coefficient counts as ``TINY``
+larger than it is: ``error * TINY`` is more than any number of such losses.
+
+Overflow. Nothing here computes with values that may exceed ``HUGE``: they are refused at the
+start (``magnitudes``), and a bound whose terms grow beyond it is given up.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.errors import UnsupportedError
+from verifier.errors import RefusedError, UnsupportedError
 from verifier.ir.operators import Affine, Input, Relu
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from fractions import Fraction
 
     from numpy.typing import NDArray
 
     from verifier.ir.graph import Graph, Node
+    from verifier.ir.rational import RationalArray
 
     Array = NDArray[np.float64]
 
@@ -37,8 +48,12 @@ INPUT = -1
 UNIT = 2.0**-53
 """Largest relative error of one rounding to float64."""
 
-TINY = float(np.finfo(np.float64).tiny)
-"""Added where a relative error says nothing: at subnormal results."""
+TINY = 2.0**-900
+"""Stands for what underflow may lose. So far above the smallest float that ``UNIT * TINY`` is
+still more than thousands of losses, even on a machine that flushes subnormals to zero."""
+
+HUGE = 2.0**1000
+"""Largest magnitude that bounds compute with: sums of many such values do not overflow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +72,16 @@ class Layer:
     def width(self) -> int:
         """Number of entries of the layer's value."""
         return len(self.bias)
+
+    @cached_property
+    def magnitudes(self) -> Mapping[int, Array]:
+        """Source to ``|W|`` with ``TINY`` added, shape (width, source width)."""
+        return {source: np.abs(weight) + TINY for source, weight in self.weights.items()}
+
+    @cached_property
+    def bias_magnitude(self) -> Array:
+        """``|b|`` with ``TINY`` added, shape (width,)."""
+        return np.abs(self.bias) + TINY
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +125,26 @@ class Layers:
 def _layer(node: Node, source_of: Mapping[int, int]) -> Layer:
     match node.operator:
         case Affine(weights, bias) if all(i in source_of for i in node.inputs):
-            matrices: dict[int, Array] = {}
+            # A source read twice is summed exactly: rounded weights could cancel to nothing.
+            exact: dict[int, RationalArray] = {}
             for position, weight in zip(node.inputs, weights, strict=True):
                 source = source_of[position]
-                matrix = weight.approximate
-                matrices[source] = matrices[source] + matrix if source in matrices else matrix
-            return Layer(matrices, bias.approximate)
+                exact[source] = exact[source] + weight if source in exact else weight
+            return Layer({s: weight.approximate for s, weight in exact.items()}, bias.approximate)
         case Affine() | Input() | Relu():
             msg = f"node {node.name!r} is not in normal form: bounds need an affine map of ReLUs"
             raise UnsupportedError(msg)
+
+
+def nearest(value: Fraction, what: str) -> float:
+    """Return the float64 nearest to a number of a property.
+
+    Raises:
+        RefusedError: The number is too large for float64; ``what`` names it.
+    """
+    try:
+        return value.numerator / value.denominator
+    except OverflowError as error:
+        power = value.numerator.bit_length() - value.denominator.bit_length()
+        msg = f"{what} is about 2**{power}: bounds are computed in float64, which ends at 2**1024"
+        raise RefusedError(msg) from error

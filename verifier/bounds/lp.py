@@ -174,9 +174,7 @@ def _unstable_duals(
     return neurons, alpha, np.maximum(-row_duals[program.below[k]], 0.0)
 
 
-def _run(
-    program: _Program, lower: Array, upper: Array
-) -> tuple[Array, Array, Array | None] | None:
+def _run(program: _Program, lower: Array, upper: Array) -> tuple[Array, Array, Array | None] | None:
     """Minimise the last column; return row duals, column duals and the point."""
     matrix = np.concatenate([block for block, _, _ in program.blocks])
     rows, columns = np.nonzero(matrix)
@@ -191,7 +189,7 @@ def _run(
     counts = np.bincount(rows, minlength=len(matrix))
     model.a_matrix_.start_ = np.concatenate([[0], np.cumsum(counts)])
     model.a_matrix_.index_, model.a_matrix_.value_ = columns, matrix[rows, columns]
-    solver = highspy.Highs()
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]
     for option, value in (("output_flag", False), ("presolve", "off"), ("threads", 1)):
         solver.setOptionValue(option, value)
     solver.passModel(model)
@@ -211,7 +209,7 @@ def _farkas(
     solver: highspy.Highs, program: _Program, matrix: Array
 ) -> tuple[Array, Array, None] | None:
     """Return the ray that shows that the literals contradict each other, as duals of cost zero."""
-    ray = solver.getDualRay()
+    ray = solver.getDualRay()  # type: ignore[attr-defined]  # Missing from the stubs.
     values = np.array(ray[2] if isinstance(ray, tuple) else [], dtype=np.float64)
     if len(values) != len(matrix) or not np.any(values):
         return None

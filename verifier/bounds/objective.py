@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.bounds.backward import Rows
-from verifier.bounds.layers import INPUT, UNIT
+from verifier.bounds.layers import INPUT, TINY, nearest
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from numpy.typing import NDArray
 
     from verifier.bounds.layers import Layers
@@ -48,11 +46,13 @@ class Objective:
 
     def combine(self, owner: NDArray[np.intp], weights: Array) -> Rows:
         """Return one row for each combination; ``weights`` has shape (combinations, rows)."""
+        # ``Layers.error`` counts the terms of the network, not the rows of the case.
+        rounding = 1.0 + self.count / 64
         return Rows(
             owner,
             {source: weights @ matrix for source, matrix in self.coefficients.items()},
             weights @ self.constant,
-            weights @ self.magnitude,
+            weights @ self.magnitude * rounding,
         )
 
 
@@ -64,6 +64,9 @@ def objective(layers: Layers, case: Case, input_scale: Array, output_scale: Arra
         case: The case. Strict rows are treated as closed, which only makes refuting harder.
         input_scale: Shape (input width,): at least ``|x|`` in the case's box.
         output_scale: Shape (output width,): at least ``|W| |y| + |b|`` of the output layer.
+
+    Raises:
+        RefusedError: A number of the case is too large for float64.
     """
     rows = len(case.constraints)
     on_output = np.zeros((rows, layers.output.width))
@@ -71,16 +74,13 @@ def objective(layers: Layers, case: Case, input_scale: Array, output_scale: Arra
     bound = np.zeros(rows)
     for r, constraint in enumerate(case.constraints):
         for j, coefficient in constraint.outputs:
-            on_output[r, j] = _float(coefficient)
+            on_output[r, j] = nearest(coefficient, f"a coefficient of output {j}")
         for i, coefficient in constraint.inputs:
-            on_input[r, i] = _float(coefficient)
-        bound[r] = _float(constraint.bound)
+            on_input[r, i] = nearest(coefficient, f"a coefficient of input {i}")
+        bound[r] = nearest(constraint.bound, "the right side of a constraint")
     coefficients = {s: on_output @ w for s, w in layers.output.weights.items()}
     coefficients[INPUT] = coefficients.get(INPUT, 0.0) + on_input
     constant = on_output @ layers.output.bias - bound
-    magnitude = np.abs(on_output) @ output_scale + np.abs(on_input) @ input_scale + np.abs(bound)
-    return Objective(coefficients, constant, magnitude * (1.0 + 8.0 * UNIT))
-
-
-def _float(value: Fraction) -> float:
-    return value.numerator / value.denominator
+    magnitude = np.abs(bound) + TINY
+    magnitude += (np.abs(on_output) + TINY) @ output_scale + (np.abs(on_input) + TINY) @ input_scale
+    return Objective(coefficients, constant, magnitude)

@@ -52,7 +52,8 @@ def relax(preactivation: Box) -> Relaxation:
     """Return the adaptive linear relaxation of a layer over its preactivation bounds."""
     lower, upper = preactivation.lower, preactivation.upper
     active = (lower >= 0.0).astype(np.float64)
-    unstable = (lower < 0.0) & (upper > 0.0)
+    # Said in the negative, so that a bound that is not a number leaves the phase open.
+    unstable = ~((lower >= 0.0) | (upper <= 0.0))
     width = np.where(unstable, upper - lower, 1.0)
     slope = np.where(unstable, np.clip(upper / width, 0.0, 1.0), active)
     ends = np.maximum(-slope * lower, (1.0 - slope) * upper)

@@ -48,7 +48,8 @@ class Zonotope:
     @property
     def spread(self) -> Array:
         """Largest deviation from the centre, shape (batch, width)."""
-        return np.abs(self.generators).sum(axis=1) + self.radius
+        deviation: Array = np.abs(self.generators).sum(axis=1) + self.radius
+        return deviation
 
     def box(self, error: float) -> Box:
         """Return the interval hull."""
@@ -78,10 +79,10 @@ def affine(layer: Layer, sources: Mapping[int, Zonotope], error: float) -> Zonot
     centre = np.zeros((batch, layer.width)) + layer.bias
     generators = np.zeros((batch, symbols, layer.width))
     radius = np.zeros((batch, layer.width))
-    magnitude = np.zeros((batch, layer.width)) + np.abs(layer.bias)
+    magnitude = np.zeros((batch, layer.width)) + layer.bias_magnitude
     for source, weight in layer.weights.items():
         zonotope = sources[source]
-        absolute = np.abs(weight).T
+        absolute = layer.magnitudes[source].T
         centre = centre + zonotope.centre @ weight.T
         generators[:, : zonotope.generators.shape[1]] += zonotope.generators @ weight.T
         radius = radius + zonotope.radius @ absolute
