@@ -4,10 +4,10 @@
     VerifierError
     ├── UsageError               the request itself is wrong (exit status 2)
     │   ├── PropertyError        a property that is malformed, or does not fit the network
-    │   └── ProofMismatchError   a proof of another network or another property
-    └── RefusedError             the request is clear, but cannot be answered soundly (exit status 3)
+    │   └── ProofMismatchError   a proof of another network or property
+    └── RefusedError             the request cannot be answered soundly (exit status 3)
         ├── UnsupportedError     an operator, attribute or dialect that is not modelled
-        ├── ModelError           a model file that is damaged, or says something it must not
+        ├── ModelError           a model file that is damaged or says what it must not
         └── CorruptFileError     a proof, neuron map or certificate that is damaged
 
 Messages name the value, the place and, where there is one, the way out.

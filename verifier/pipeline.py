@@ -7,12 +7,13 @@ solver is loaded only when a search asks for it, so that easy runs never import 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from verifier.change.neuron_map import NeuronMap
+from verifier.engine import differential
 from verifier.engine.attack import attack
 from verifier.engine.certify import certificate_of_cores, certificate_of_violation
 from verifier.engine.clauses import Refutation, cover
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
     from verifier.spec.property import Property
 
 DEFAULTS = EngineOptions()
+PROVE_STEPS, REUSE_STEPS = 25, 6
+"""Steps of the attack: a short one before reuse, since the original was not violated and what an
+attack costs is soon more than what reuse costs."""
+
 MINIMIZE_SHARE = 0.5
 """Time for minimising, as a share of the search's: MUCs are worth some of it, not most."""
 
@@ -81,7 +86,7 @@ class Result:
             RefusedError: Part of the proof exists only in the exact solver.
         """
         if self._evidence is None:
-            msg = "an unknown verdict has no certificate"
+            msg = "no certificate: the verdict is unknown, or rests on the differential margin"
             raise VerifierError(msg)
         return self._evidence.certificate()
 
@@ -154,7 +159,7 @@ def prove(
         PropertyError: The property does not fit the network.
     """
     run = _Run(graph, prop, options, report)
-    point = run.attack(())
+    point = run.attack((), PROVE_STEPS)
     if point is not None:
         return run.violated(point)
     outcome = run.search.run(run.whole())
@@ -173,6 +178,8 @@ def reverify(
     neuron_map: NeuronMap | None = None,
     options: EngineOptions = DEFAULTS,
     report: ProgressFn = silent,
+    *,
+    original: Graph | None = None,
 ) -> Result:
     """Verify a compressed network by reusing the proof of its original.
 
@@ -184,25 +191,50 @@ def reverify(
             which needs the same layer widths.
         options: How to search.
         report: Told how it goes.
+        original: The network that the proof is of. When given, the differential margin is tried
+            first; a verdict that rests on it has no certificate and no proof of its own.
 
     Raises:
-        ProofMismatchError: The proof is of another property, or no map is given and the widths
-            differ.
+        ProofMismatchError: The proof is of another property or another original, or no map is
+            given and the widths differ.
         PropertyError: The property does not fit the network.
     """
     proof.check_property(prop)
+    if original is not None:
+        proof.check_original(original)
     if neuron_map is None:
         neuron_map = _identity(graph, proof)
     run = _Run(graph, prop, options, report)
     reuse = Reuse(run.search, proof, neuron_map)
     with run.statistics.timing("counterexample"):
-        point = run.attack(() if proof.point is None else (proof.point,))
+        point = run.attack(() if proof.point is None else (proof.point,), REUSE_STEPS)
     if point is not None:
         return run.violated(point, reuse.report)
     if proof.verdict is Verdict.VIOLATED:
         return run.result(run.search.run(run.whole()), reuse.report)
+    if original is not None:
+        with run.statistics.timing("differential margin"):
+            if _transfers(run, reuse, original):
+                return run.transferred(reuse.report)
     outcome = reuse.run()
     return run.result(outcome, reuse.report, reuse.refutation)
+
+
+def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
+    """Tell whether the differential margin carries the verdict over."""
+    proof, neuron_map = reuse.proof, reuse.neuron_map
+    before = Problem.of(original, run.problem.prop)
+    if not differential.transfers(before, run.problem, proof.cores, neuron_map):
+        return False
+    # The margins are only what the file says so far. Have them evaluated on the original.
+    search = replace(run.search, problem=before, cores=[])
+    check = Reuse(search, proof, NeuronMap.identity(original))
+    outcome = check.run()
+    if check.refutation is None:
+        return False
+    reuse.report.cores = reuse.report.valid = len(proof.cores)
+    reuse.report.original_seconds = proof.seconds
+    return differential.transfers(before, run.problem, outcome.cores, neuron_map)
 
 
 def _identity(graph: Graph, proof: Proof) -> NeuronMap:
@@ -241,14 +273,16 @@ class _Run:
         remaining = self.budget.remaining_seconds
         return Budget(seconds if remaining is None else min(seconds, remaining))
 
-    def attack(self, points: Sequence[tuple[Fraction, ...]]) -> tuple[Fraction, ...] | None:
-        """Return a counterexample among the given points, or by attack."""
+    def attack(
+        self, points: Sequence[tuple[Fraction, ...]], steps: int
+    ) -> tuple[Fraction, ...] | None:
+        """Return a counterexample among the given points, or by an attack of so many steps."""
         graph, prop = self.problem.graph, self.problem.prop
         for point in points:
             if violates(prop, point, evaluate_exactly(graph, point)):
                 return point
         with self.statistics.timing("attack"):
-            return attack(self.problem, self.options.seed)
+            return attack(self.problem, self.options.seed, steps)
 
     def violated(self, point: tuple[Fraction, ...], reuse: ReuseReport | None = None) -> Result:
         """Return the result of a counterexample."""
@@ -259,6 +293,10 @@ class _Run:
         evidence = _Evidence(self.problem, cores, None, None)
         proof = self._proof(Verdict.HOLDS, cores, leaves, None)
         return self._result(Verdict.HOLDS, "", None, proof, evidence)
+
+    def transferred(self, reuse: ReuseReport) -> Result:
+        """Return the result of the differential margin."""
+        return self._result(Verdict.HOLDS, "", None, None, None, reuse)
 
     def result(
         self,

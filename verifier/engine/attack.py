@@ -26,23 +26,22 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 STARTS = 96
-STEPS = 25
 
 
-def attack(problem: Problem, seed: int) -> tuple[Fraction, ...] | None:
-    """Return an exact counterexample, or None when none was found."""
+def attack(problem: Problem, seed: int, steps: int) -> tuple[Fraction, ...] | None:
+    """Return an exact counterexample, or None when ``steps`` steps found none."""
     generator = np.random.default_rng(seed)
     for group in problem.groups:
         lower, upper = group.bounds.box.lower[0], group.bounds.box.upper[0]
         for case, rows in group.objectives.items():
             points = generator.uniform(lower, upper, size=(STARTS, len(lower)))
-            for step in range(STEPS):
+            for step in range(steps):
                 values, slopes = _largest_row(problem, rows, points)
                 best = points[np.argsort(values)[:2]]
                 found = confirm(problem, case, best)
                 if found is not None:
                     return found
-                length = 0.25 * (1.0 - step / STEPS) + 0.005
+                length = 0.25 * (1.0 - step / steps) + 0.005
                 points = np.clip(points - length * (upper - lower) * np.sign(slopes), lower, upper)
     return None
 

@@ -105,9 +105,9 @@ def _merge(cores: Sequence[Core], short: Sequence[Core]) -> tuple[list[Core], li
         if short[i].path == cores[i].path:
             continue  # Nothing was dropped, so it covers its own leaf and no other.
         for j in order:
-            if j not in owner and short[i].case == cores[j].case:
-                if covers(short[i].path, cores[j].path):
-                    owner[j] = i
+            is_open = j not in owner and short[i].case == cores[j].case
+            if is_open and covers(short[i].path, cores[j].path):
+                owner[j] = i
     kept = sorted(set(owner.values()))
     place = {i: position for position, i in enumerate(kept)}
     leaves = [Leaf(core.path, place[owner[i]]) for i, core in enumerate(cores)]

@@ -117,9 +117,7 @@ def _dense(
     return LayerMultipliers(alpha, q, beta)
 
 
-def refute(
-    problem: Problem, queries: Sequence[Query], program_limit: int
-) -> list[Attempt]:
+def refute(problem: Problem, queries: Sequence[Query], program_limit: int) -> list[Attempt]:
     """Try to refute each query.
 
     Args:
@@ -171,7 +169,7 @@ def _combine(value: Array, slopes: Array, lower: Array, upper: Array) -> Array:
         lower: The box's lower ends.
         upper: The box's upper ends.
     """
-    best = np.eye(len(value))[int(np.argmax(value))]
+    best: Array = np.eye(len(value))[int(np.argmax(value))]
     if len(value) == 1 or value.max() > 0.0:
         return best
     intercept = value - np.where(slopes >= 0.0, slopes * lower, slopes * upper).sum(axis=1)

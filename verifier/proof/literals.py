@@ -12,9 +12,10 @@ which is all that case splitting needs. Thresholds are float64, hence exact rati
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.ir.graph import Neuron
+if TYPE_CHECKING:
+    from verifier.ir.graph import Neuron
 
 
 class Phase(NamedTuple):

@@ -15,7 +15,7 @@ import math
 import zlib
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -69,7 +69,10 @@ class Proof:
         """
         own = property_fingerprint(prop)
         if own != self.prop:
-            msg = f"the proof is of property {self.prop[:12]}, not of {own[:12]}: prove this property first"
+            msg = (
+                f"the proof is of property {self.prop[:12]}, not of {own[:12]}: "
+                "prove this property first"
+            )
             raise ProofMismatchError(msg)
 
     def check_original(self, graph: Graph) -> None:
@@ -80,7 +83,10 @@ class Proof:
         """
         own = fingerprint(graph)
         if own != self.network:
-            msg = f"the proof is of network {self.network[:12]}, not of {own[:12]}: give the original it belongs to"
+            msg = (
+                f"the proof is of network {self.network[:12]}, not of {own[:12]}: "
+                "give the original it belongs to"
+            )
             raise ProofMismatchError(msg)
 
 
@@ -102,20 +108,30 @@ def read_proof(path: FilePath) -> Proof:
         with gzip.open(path, "rb") as file:
             data = file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
-            msg = f"larger than {MOST_BYTES} bytes"
-            raise ValueError(msg)
+            _fail(f"larger than {MOST_BYTES} bytes")
         outer = json.loads(data)
         if outer["format"] != FORMAT:
-            msg = f"format {outer['format']!r} is not {FORMAT!r}"
-            raise ValueError(msg)
+            _fail(f"format {outer['format']!r} is not {FORMAT!r}")
         body = str(outer["body"])
         if hashlib.sha256(body.encode()).hexdigest() != outer["sha256"]:
-            msg = "its checksum does not match its body"
-            raise ValueError(msg)
+            _fail("its checksum does not match its body")
         return _proof(json.loads(body))
-    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, RecursionError, zlib.error) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        RecursionError,
+        zlib.error,
+    ) as error:
         msg = f"{path}: not a readable proof file: {error}"
         raise CorruptFileError(msg) from error
+
+
+def _fail(reason: str) -> NoReturn:
+    raise ValueError(reason)
 
 
 def _document(proof: Proof) -> dict[str, Any]:
@@ -149,7 +165,9 @@ def _core_document(core: Core) -> dict[str, Any]:
 
 def _path_document(path: Path) -> list[list[Any]]:
     return [
-        ["phase", *literal.neuron, literal.active] if isinstance(literal, Phase) else ["input", *literal]
+        ["phase", *literal.neuron, literal.active]
+        if isinstance(literal, Phase)
+        else ["input", *literal]
         for literal in path
     ]
 
