@@ -8,8 +8,6 @@ solver is loaded only when a search asks for it, so that easy runs never import 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from verifier.change.neuron_map import NeuronMap
@@ -29,7 +27,6 @@ from verifier.errors import ProofMismatchError, VerifierError
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.fingerprint import fingerprint
 from verifier.options import EngineOptions
-from verifier.proof.literals import Path, Phase
 from verifier.proof.muc import Core, Leaf
 from verifier.proof.store import Proof
 from verifier.spec.counterexample import Counterexample, replay_exactly, violates
@@ -38,10 +35,12 @@ from verifier.spec.vnnlib_reader import check_fits
 from verifier.verdict import Answer, Semantics, Verdict, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from fractions import Fraction
 
     from verifier.engine.limits import ProgressFn
-    from verifier.ir.graph import Graph
+    from verifier.ir.graph import Graph, Neuron
+    from verifier.proof.literals import Path
     from verifier.spec.property import Property
 
 DEFAULTS = EngineOptions()
@@ -117,28 +116,19 @@ class _Z3:
         self._graph = graph
         self._property = prop
 
-    @cached_property
-    def _session(self) -> Any:
-        from encoders.session import Session
-
-        return Session(self._graph, self._property)
-
-    def decide(self, case: int, path: Path, timeout_seconds: float | None) -> ExactAnswer:
+    def decide(
+        self,
+        case: int,
+        path: Path,
+        bounds: Mapping[Neuron, tuple[Fraction, Fraction]],
+        timeout_seconds: float | None,
+    ) -> ExactAnswer:
         """Decide a case under the literals of a path."""
-        assumptions = [
-            (literal.neuron, literal.active)
-            if isinstance(literal, Phase)
-            else (literal.input, Fraction(literal.threshold), literal.below)
-            for literal in path
-        ]
-        answer = self._session.solve(assumptions, timeout_seconds=timeout_seconds, case=case)
-        if answer is not Answer.SAT:
-            return ExactAnswer(answer)
-        point = self._session.model_point()
-        if not violates(self._property, point, evaluate_exactly(self._graph, point)):
-            msg = f"internal error: z3's point {point} does not violate the property"
-            raise VerifierError(msg)
-        return ExactAnswer(Answer.SAT, point)
+        from encoders.decide import decide
+
+        prop = replace(self._property, cases=(self._property.cases[case],))
+        answer, point = decide(self._graph, prop, timeout_seconds, bounds=bounds, literals=path)
+        return ExactAnswer(answer, point)
 
 
 def prove(

@@ -114,6 +114,7 @@ def _check_range(scale: Array, what: str) -> None:
         raise RefusedError(msg)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def bound_property(layers: Layers, box: Box) -> tuple[RegionBounds, Scales, tuple[Relaxation, ...]]:
     """Bound a whole property's box: intervals, zonotopes and backward rows.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Products of integer matrices: by python-flint where it is installed, else by the standard library.
+"""Products of integer matrices: by python-flint where it is installed, else in plain Python.
 
 Both are exact, so both give the same numbers; flint is some twenty times faster. Entries of flint's
 results are flint's own integers. They behave like ``int`` in everything the checker does with

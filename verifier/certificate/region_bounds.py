@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from verifier.certificate.scaled_network import Edge, ScaledNetwork
 
 Ends = tuple[list[int], list[int]]
-# For each layer, the phases that a region's path demands: whether neuron i is active.
-Phases = "Mapping[int, Mapping[int, bool]]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +124,7 @@ def interval_bounds(region: Region, layer: int) -> Ends:
         low, high = [*low, *constant], [*high, *constant]
         minus_low, minus_high = [-v for v in low], [-v for v in high]
         # Positive weights take the first half, negative ones the second.
-        pair = network.arithmetic.product(
-            [[*low, *high], [*minus_high, *minus_low]], edge.by_sign
-        )
+        pair = network.arithmetic.product([[*low, *high], [*minus_high, *minus_low]], edge.by_sign)
         least, negated_most = quotients_rounded_down(pair, edge.divisor)
         lower = [a + b for a, b in zip(lower, least, strict=True)]
         upper = [a - b for a, b in zip(upper, negated_most, strict=True)]

@@ -4,8 +4,8 @@
 Two exact changes of variables come before any rounding:
 
   * inputs become ``x = origin + 2**e * v`` with ``v >= 0`` on the whole box;
-  * layer ``j`` becomes ``y_j = 2**e_j * v_j`` with ``|preactivation of v_j| <= 1`` on the whole box,
-    which is allowed because a ReLU commutes with positive factors.
+  * layer ``j`` becomes ``y_j = 2**e_j * v_j``, with the preactivation of ``v_j`` between -1 and 1 on
+    the whole box, which is allowed because a ReLU commutes with positive factors.
 
 So every *source* of an affine layer, be it the input, a ReLU layer or the constant 1 that carries
 the bias, is nonnegative. That gives the one rounding rule of the checker:
@@ -26,12 +26,12 @@ from functools import cached_property
 from math import lcm
 from typing import TYPE_CHECKING
 
-from verifier.certificate.integer_matrix import Arithmetic, Packed, Rows
 from verifier.ir.operators import Affine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from verifier.certificate.integer_matrix import Arithmetic, Packed, Rows
     from verifier.ir.graph import Graph, Node
     from verifier.ir.rational import RationalArray
     from verifier.spec.property import InputBox

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from fractions import Fraction
 
+    from verifier.ir.graph import Neuron
     from verifier.proof.literals import Path
     from verifier.verdict import Answer
 
@@ -34,6 +36,19 @@ class ExactAnswer:
 class ExactSolver(Protocol):
     """A complete decision procedure in exact rational arithmetic."""
 
-    def decide(self, case: int, path: Path, timeout_seconds: float | None) -> ExactAnswer:
-        """Decide whether the case has a solution that satisfies all literals of the path."""
+    def decide(
+        self,
+        case: int,
+        path: Path,
+        bounds: Mapping[Neuron, tuple[Fraction, Fraction]],
+        timeout_seconds: float | None,
+    ) -> ExactAnswer:
+        """Decide whether the case has a solution that satisfies all literals of the path.
+
+        Args:
+            case: Index of the case.
+            path: Literals that a solution must satisfy.
+            bounds: Sound bounds of every preactivation under the path.
+            timeout_seconds: Time for the answer, or None for no limit.
+        """
         ...

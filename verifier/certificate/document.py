@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The certificate as typed values, or the reason why it is not one.
+
+Nothing of a document is trusted: not its types (JSON's ``true`` is an ``int`` to Python), not its
+numbers (NaN, infinities, a million digits), not its indices (negative ones would be valid Python).
+What leaves this module has the right types, finite numbers of bounded length, and indices that are
+in range for the network and the property. What the values *mean* is left to the checker.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from verifier.certificate.core_bound import Multipliers
+from verifier.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.spec.property import Property
+
+# Longer numbers occur in no certificate; they would only keep the checker busy.
+MOST_BITS = 4096
+_MOST_CHARACTERS = 2500
+_RATIONAL = re.compile(r"(-?[0-9]+)(?:/([0-9]+))?")
+
+
+class RejectedError(RefusedError):
+    """The certificate proves nothing; the message names the place and what is wrong there."""
+
+
+@dataclass(frozen=True)
+class CaseAtom:
+    """A case of the property has a solution here."""
+
+    case: int
+
+
+@dataclass(frozen=True)
+class PhaseAtom:
+    """The preactivation of a neuron is at least 0."""
+
+    layer: int
+    index: int
+
+
+@dataclass(frozen=True)
+class ThresholdAtom:
+    """An input is at most a value."""
+
+    index: int
+    value: Fraction
+
+
+Atom = CaseAtom | PhaseAtom | ThresholdAtom
+
+
+@dataclass(frozen=True)
+class RegionEntry:
+    """A region: a root, with ``case`` and ``slopes``, or a child, with ``parent`` and ``literal``.
+
+    ``parent`` is -1 and ``literal`` is 0 for a root, ``case`` is -1 for a child.
+    """
+
+    parent: int
+    literal: int
+    case: int
+    slopes: tuple[Mapping[int, Fraction], ...]
+    alphas: tuple[frozenset[int], ...]
+
+
+@dataclass(frozen=True)
+class CoreEntry:
+    """A core; no multipliers where it claims that the region is empty."""
+
+    region: int
+    case: int
+    multipliers: Multipliers | None
+
+
+@dataclass(frozen=True)
+class HoldsDocument:
+    """A certificate of ``holds``."""
+
+    atoms: tuple[Atom, ...]
+    regions: tuple[RegionEntry, ...]
+    cores: tuple[CoreEntry, ...]
+    clauses: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What indices of a certificate may range over.
+
+    Attributes:
+        inputs: Number of inputs.
+        layers: Number of neurons of each ReLU layer.
+        constraints: Number of constraints of each case.
+    """
+
+    inputs: int
+    layers: tuple[int, ...]
+    constraints: tuple[int, ...]
+
+
+def shape_of(layer_widths: tuple[int, ...], prop: Property) -> Shape:
+    """Return the ranges for a network and a property."""
+    counts = tuple(len(case.constraints) for case in prop.cases)
+    return Shape(prop.input_width, layer_widths, counts)
+
+
+def read_holds(document: Mapping[str, Any], shape: Shape) -> HoldsDocument:
+    """Return the content of a certificate of ``holds``.
+
+    Raises:
+        RejectedError: Something is missing, has the wrong type or is out of range.
+    """
+    atoms = tuple(
+        _atom(value, f"atom {n}", shape) for n, value in enumerate(_list(document, "atoms"))
+    )
+    _check_distinct(atoms)
+    regions = tuple(
+        _region(value, n, atoms, shape) for n, value in enumerate(_list(document, "regions"))
+    )
+    cores = tuple(
+        _core(value, f"core {n}", len(regions), shape)
+        for n, value in enumerate(_list(document, "cores"))
+    )
+    clauses = tuple(
+        tuple(_literal(v, len(atoms), f"clause {n}") for v in _sequence(value, f"clause {n}"))
+        for n, value in enumerate(_list(document, "clauses"))
+    )
+    return HoldsDocument(atoms, regions, cores, clauses)
+
+
+def read_point(document: Mapping[str, Any], width: int) -> tuple[Fraction, ...]:
+    """Return the point of a certificate of ``violated``.
+
+    Raises:
+        RejectedError: It is missing, or not ``width`` numbers.
+    """
+    values = _list(document, "point")
+    if len(values) != width:
+        msg = f"point: {len(values)} numbers for {width} inputs"
+        raise RejectedError(msg)
+    return tuple(number(value, f"point, entry {i}") for i, value in enumerate(values))
+
+
+def number(value: Any, place: str) -> Fraction:
+    """Return the exact value of a JSON number or of a string ``p/q``.
+
+    Raises:
+        RejectedError: It is neither, is not finite, or is absurdly long.
+    """
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return Fraction(float(value))
+    elif isinstance(value, int) and not isinstance(value, bool):
+        if value.bit_length() <= MOST_BITS:
+            return Fraction(value)
+    elif isinstance(value, str) and len(value) <= _MOST_CHARACTERS:
+        match = _RATIONAL.fullmatch(value)
+        if match and (denominator := int(match[2] or 1)):
+            return Fraction(int(match[1]), denominator)
+    msg = f"{place}: {described(value)} is not a finite number of at most {MOST_BITS} bits"
+    raise RejectedError(msg)
+
+
+def described(value: Any) -> str:
+    """Return a short text for any value, however large or deep it is."""
+    if value is None or isinstance(value, bool | float):
+        return repr(value)
+    if isinstance(value, int):
+        return repr(value) if value.bit_length() <= 64 else f"<{value.bit_length()}-bit integer>"
+    if isinstance(value, str):
+        return repr(value) if len(value) <= 40 else f"{value[:40]!r}..."
+    return f"<{type(value).__name__}>"
+
+
+def _list(document: Mapping[str, Any], key: str) -> Sequence[Any]:
+    if key not in document:
+        msg = f"the field {key!r} is missing"
+        raise RejectedError(msg)
+    return _sequence(document[key], key)
+
+
+def _sequence(value: Any, place: str, length: int | None = None) -> Sequence[Any]:
+    if not isinstance(value, list | tuple) or (length is not None and len(value) != length):
+        wanted = "a list" if length is None else f"a list of {length}"
+        got = f"{len(value)} entries" if isinstance(value, list | tuple) else described(value)
+        msg = f"{place}: {wanted} was expected, not {got}"
+        raise RejectedError(msg)
+    return value
+
+
+def _fields(value: Any, place: str, names: set[str]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or set(value) != names:
+        got = sorted(map(described, value)) if isinstance(value, Mapping) else described(value)
+        msg = f"{place}: the fields {sorted(names)} were expected, not {got}"
+        raise RejectedError(msg)
+    return value
+
+
+def _index(value: Any, size: int, place: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < size:
+        msg = f"{place}: {described(value)} is not an index below {size}"
+        raise RejectedError(msg)
+    return value
+
+
+def _literal(value: Any, variables: int, place: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= abs(value) <= variables:
+        return value
+    msg = f"{place}: {described(value)} is not a literal over {variables} atoms"
+    raise RejectedError(msg)
+
+
+def _nonnegative(value: Any, place: str, most: int | None = None) -> Fraction:
+    exact = number(value, place)
+    if exact < 0 or (most is not None and exact > most):
+        allowed = "at least 0" if most is None else f"from 0 to {most}"
+        msg = f"{place}: {described(value)} is not {allowed}"
+        raise RejectedError(msg)
+    return exact
+
+
+def _atom(value: Any, place: str, shape: Shape) -> Atom:
+    kind = value[0] if isinstance(value, list | tuple) and value else None
+    if kind == "case" and isinstance(kind, str):
+        _, case = _sequence(value, place, 2)
+        return CaseAtom(_index(case, len(shape.constraints), f"{place}, case"))
+    if kind == "phase" and isinstance(kind, str):
+        return PhaseAtom(*_neuron(_sequence(value, place, 3)[1:], place, shape))
+    if kind == "at_most" and isinstance(kind, str):
+        _, index, threshold = _sequence(value, place, 3)
+        return ThresholdAtom(
+            _index(index, shape.inputs, f"{place}, input"), number(threshold, f"{place}, threshold")
+        )
+    msg = f"{place}: neither a 'case' nor a 'phase' nor an 'at_most' atom"
+    raise RejectedError(msg)
+
+
+def _neuron(values: Sequence[Any], place: str, shape: Shape) -> tuple[int, int]:
+    layer = _index(values[0], len(shape.layers), f"{place}, layer")
+    return layer, _index(values[1], shape.layers[layer], f"{place}, index")
+
+
+def _check_distinct(atoms: Sequence[Atom]) -> None:
+    first: dict[Atom, int] = {}
+    for number_, atom in enumerate(atoms):
+        if first.setdefault(atom, number_) != number_:
+            msg = f"atom {number_} repeats atom {first[atom]}"
+            raise RejectedError(msg)
+
+
+def _region(value: Any, position: int, atoms: Sequence[Atom], shape: Shape) -> RegionEntry:
+    place = f"region {position}"
+    is_root = isinstance(value, Mapping) and "case" in value
+    own = {"case", "slopes"} if is_root else {"literal"}
+    fields = _fields(value, place, {"parent", "alpha"} | own)
+    alphas = tuple(
+        _distinct_indices(layer, width, f"{place}, alpha, layer {n}")
+        for n, (layer, width) in enumerate(
+            zip(
+                _sequence(fields["alpha"], f"{place}, alpha", len(shape.layers)),
+                shape.layers,
+                strict=True,
+            )
+        )
+    )
+    if not is_root:
+        parent = _index(fields["parent"], position, f"{place}, parent")
+        literal = _literal(fields["literal"], len(atoms), f"{place}, literal")
+        if isinstance(atoms[abs(literal) - 1], CaseAtom):
+            msg = f"{place}, literal: {literal} is a case, which cuts no region"
+            raise RejectedError(msg)
+        return RegionEntry(parent, literal, -1, (), alphas)
+    if fields["parent"] is not None:
+        msg = f"{place}, parent: a root has null, not {described(fields['parent'])}"
+        raise RejectedError(msg)
+    case = _index(fields["case"], len(shape.constraints), f"{place}, case")
+    return RegionEntry(-1, 0, case, _slopes(fields["slopes"], place, shape), alphas)
+
+
+def _distinct_indices(value: Any, width: int, place: str) -> frozenset[int]:
+    indices = [_index(entry, width, place) for entry in _sequence(value, place)]
+    distinct = frozenset(indices)
+    if len(distinct) != len(indices):
+        msg = f"{place}: an index is given twice"
+        raise RejectedError(msg)
+    return distinct
+
+
+def _slopes(value: Any, place: str, shape: Shape) -> tuple[Mapping[int, Fraction], ...]:
+    slopes = []
+    layers = _sequence(value, f"{place}, slopes", len(shape.layers))
+    for layer, (pair, width) in enumerate(zip(layers, shape.layers, strict=True)):
+        where = f"{place}, slopes, layer {layer}"
+        indices, values = _sequence(pair, where, 2)
+        _distinct_indices(indices, width, where)
+        values = _sequence(values, where, len(indices))
+        numbers = [_nonnegative(v, where, most=1) for v in values]
+        slopes.append(dict(zip(indices, numbers, strict=True)))
+    return tuple(slopes)
+
+
+def _core(value: Any, place: str, region_count: int, shape: Shape) -> CoreEntry:
+    is_empty = isinstance(value, Mapping) and "empty" in value
+    own = {"empty"} if is_empty else {"rows", "neurons", "masses"}
+    fields = _fields(value, place, {"region", "case"} | own)
+    region = _index(fields["region"], region_count, f"{place}, region")
+    case = _index(fields["case"], len(shape.constraints), f"{place}, case")
+    if is_empty:
+        if fields["empty"] is not True:
+            msg = f"{place}, empty: {described(fields['empty'])} is not true"
+            raise RejectedError(msg)
+        return CoreEntry(region, case, None)
+    rows = _sequence(fields["rows"], f"{place}, rows", shape.constraints[case])
+    weights = tuple(_nonnegative(w, f"{place}, row {n}") for n, w in enumerate(rows))
+    neurons: dict[tuple[int, int], tuple[Fraction, Fraction]] = {}
+    for n, entry in enumerate(_sequence(fields["neurons"], f"{place}, neurons")):
+        where = f"{place}, neuron {n}"
+        key = _new_key(_sequence(entry, where, 4), where, shape, neurons)
+        slope = _nonnegative(entry[2], f"{where}, alpha", most=1)
+        neurons[key] = (slope, _nonnegative(entry[3], f"{where}, q"))
+    masses: dict[tuple[int, int], Fraction] = {}
+    for n, entry in enumerate(_sequence(fields["masses"], f"{place}, masses")):
+        where = f"{place}, mass {n}"
+        key = _new_key(_sequence(entry, where, 3), where, shape, masses)
+        masses[key] = _nonnegative(entry[2], where)
+    return CoreEntry(region, case, Multipliers(weights, neurons, masses))
+
+
+def _new_key(
+    entry: Sequence[Any], place: str, shape: Shape, taken: Mapping[tuple[int, int], Any]
+) -> tuple[int, int]:
+    key = _neuron(entry, place, shape)
+    if key in taken:
+        msg = f"{place}: neuron {key} is given twice"
+        raise RejectedError(msg)
+    return key

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check the content of a certificate of ``holds``; ``checker`` says why this is a proof.
+
+Regions form a forest. Only those that lead to some core are visited, depth first, so that bounds
+are held along one path only. Then the clauses: what is known beforehand (some case has a solution;
+thresholds of one input are in order), one clause for each confirmed core, and the steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from verifier.certificate.core_bound import refutes
+from verifier.certificate.document import CaseAtom, PhaseAtom, RejectedError, ThresholdAtom
+from verifier.certificate.regions import Threshold, child_region, root_region
+from verifier.certificate.unit_propagation import ClauseSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from fractions import Fraction
+
+    from verifier.certificate.document import Atom, CoreEntry, HoldsDocument
+    from verifier.certificate.integer_matrix import Arithmetic
+    from verifier.certificate.region_bounds import Region
+    from verifier.certificate.regions import Phases
+    from verifier.ir.graph import Graph
+    from verifier.spec.property import Property
+
+
+@dataclass
+class Counts:
+    """How much was confirmed so far.
+
+    Attributes:
+        progress: Called with the number of steps done and of all steps.
+        total: Number of steps of all kinds.
+        regions: Regions bounded.
+        cores: Cores confirmed.
+        clauses: Propositional steps confirmed.
+    """
+
+    progress: Callable[[int, int], None] | None
+    total: int = 0
+    regions: int = 0
+    cores: int = 0
+    clauses: int = 0
+
+    def tell(self) -> None:
+        """Call ``progress``."""
+        if self.progress is not None:
+            self.progress(self.regions + self.cores + self.clauses, self.total)
+
+
+@dataclass(frozen=True)
+class _PathStep:
+    """One region on the current path, with its bounds; no bounds where it is empty."""
+
+    number: int
+    literal: int
+    region: Region | None
+
+
+def check_holds(
+    content: HoldsDocument, graph: Graph, prop: Property, arithmetic: Arithmetic, counts: Counts
+) -> None:
+    """Check everything, counting what is confirmed.
+
+    Args:
+        content: The certificate, with types and ranges checked.
+        graph: The network, in normal form.
+        prop: The property; as wide as the network.
+        arithmetic: What multiplies matrices.
+        counts: Is brought up to date along the way.
+
+    Raises:
+        RejectedError: Some step does not hold.
+    """
+    variables = _variables_of_cases(content.atoms, prop)
+    walk = _Walk(content, graph, prop, arithmetic)
+    counts.total = walk.region_count + len(content.cores) + len(content.clauses)
+    core_clauses: list[list[int]] = []
+    for path in walk.paths():
+        counts.regions += 1
+        for core in walk.confirmed_cores(path):
+            literals = [step.literal for step in path if step.literal]
+            core_clauses.append([-variables[core.case], *(-literal for literal in literals)])
+            counts.cores += 1
+        counts.tell()
+    known = ClauseSet(len(content.atoms))
+    known.add(variables.values())
+    for clause in [*_ordering(content.atoms), *core_clauses]:
+        known.add(clause)
+    _check_steps(content.clauses, known, counts)
+
+
+def _variables_of_cases(atoms: Sequence[Atom], prop: Property) -> dict[int, int]:
+    """Return the variable of each case."""
+    variables = {
+        atom.case: variable
+        for variable, atom in enumerate(atoms, start=1)
+        if isinstance(atom, CaseAtom)
+    }
+    for case in range(len(prop.cases)):
+        if case not in variables:
+            msg = f"atoms: case {case} of the property has no atom"
+            raise RejectedError(msg)
+    return variables
+
+
+def _ordering(atoms: Sequence[Atom]) -> Iterator[list[int]]:
+    """Yield ``x <= a implies x <= b`` for neighbouring thresholds ``a < b`` of each input."""
+    thresholds: dict[int, list[tuple[Fraction, int]]] = {}
+    for variable, atom in enumerate(atoms, start=1):
+        if isinstance(atom, ThresholdAtom):
+            thresholds.setdefault(atom.index, []).append((atom.value, variable))
+    for values in thresholds.values():
+        for (_, smaller), (_, larger) in pairwise(sorted(values)):
+            yield [-smaller, larger]
+
+
+def _check_steps(clauses: Sequence[Sequence[int]], known: ClauseSet, counts: Counts) -> None:
+    if not clauses or clauses[-1]:
+        msg = "clauses: the last one is not the empty clause"
+        raise RejectedError(msg)
+    for number, clause in enumerate(clauses):
+        if not known.implies(clause):
+            msg = f"clause {number}: it does not follow by unit propagation"
+            raise RejectedError(msg)
+        known.add(clause)
+        counts.clauses += 1
+        counts.tell()
+
+
+class _Walk:
+    """A depth-first walk over the regions that lead to some core."""
+
+    def __init__(
+        self, content: HoldsDocument, graph: Graph, prop: Property, arithmetic: Arithmetic
+    ) -> None:
+        self._content = content
+        self._graph = graph
+        self._cases = prop.cases
+        self._arithmetic = arithmetic
+        self._cores: dict[int, list[int]] = {}
+        for number, core in enumerate(content.cores):
+            self._cores.setdefault(core.region, []).append(number)
+        self._children = self._needed_children()
+        self.region_count = sum(map(len, self._children.values()))
+
+    def _needed_children(self) -> dict[int, list[int]]:
+        """Return the needed regions by parent, last one first; roots are the children of -1."""
+        regions = self._content.regions
+        needed: set[int] = set()
+        for core_region in self._cores:
+            region = core_region
+            while region != -1 and region not in needed:
+                needed.add(region)
+                region = regions[region].parent
+        children: dict[int, list[int]] = {}
+        for region in sorted(needed, reverse=True):
+            children.setdefault(regions[region].parent, []).append(region)
+        return children
+
+    def paths(self) -> Iterator[Sequence[_PathStep]]:
+        """Yield, for each needed region, the path that ends in it; valid until the next one.
+
+        The stack is our own, because a path may be longer than Python's.
+        """
+        path: list[_PathStep] = []
+        waiting = list(self._children.get(-1, []))
+        while waiting:
+            number = waiting.pop()
+            entry = self._content.regions[number]
+            while path and path[-1].number != entry.parent:
+                path.pop()
+            self._check_literal_is_new(number, path)
+            path.append(_PathStep(number, entry.literal, self._bounded(number, path)))
+            yield path
+            waiting.extend(self._children.get(number, []))
+
+    def _check_literal_is_new(self, number: int, path: Sequence[_PathStep]) -> None:
+        literal = self._content.regions[number].literal
+        if literal and any(abs(literal) == abs(step.literal) for step in path):
+            msg = f"region {number}: its path has atom {abs(literal) - 1} already"
+            raise RejectedError(msg)
+
+    def _bounded(self, number: int, path: Sequence[_PathStep]) -> Region | None:
+        entry = self._content.regions[number]
+        if not path:
+            box = self._cases[entry.case].box
+            return root_region(self._graph, box, entry.slopes, entry.alphas, self._arithmetic)
+        parent = path[-1].region
+        if parent is None:
+            return None
+        phases = self._phases([*(step.literal for step in path), entry.literal])
+        literal: Threshold | tuple[int, int, bool]
+        match self._content.atoms[abs(entry.literal) - 1]:
+            case ThresholdAtom(index, value):
+                literal = Threshold(index, value, entry.literal > 0)
+            case PhaseAtom(layer, index):
+                literal = (layer, index, entry.literal > 0)
+            case CaseAtom():
+                msg = f"region {number}: a case cuts no region"
+                raise RejectedError(msg)
+        return child_region(parent, literal, phases, entry.alphas)
+
+    def _phases(self, literals: Sequence[int]) -> Phases:
+        phases: Phases = {}
+        for literal in literals:
+            atom = self._content.atoms[abs(literal) - 1]
+            if literal and isinstance(atom, PhaseAtom):
+                phases.setdefault(atom.layer, {})[atom.index] = literal > 0
+        return phases
+
+    def confirmed_cores(self, path: Sequence[_PathStep]) -> Iterator[CoreEntry]:
+        """Check the cores of the region at the end of a path; yield each that holds.
+
+        Raises:
+            RejectedError: One does not hold.
+        """
+        step = path[-1]
+        phases = self._phases([step.literal for step in path])
+        root = self._content.regions[path[0].number].case
+        for number in self._cores.get(step.number, []):
+            core = self._content.cores[number]
+            problem = self._problem(core, step, root, phases)
+            if problem:
+                msg = f"core {number} (region {core.region}, case {core.case}): {problem}"
+                raise RejectedError(msg)
+            yield core
+
+    def _problem(self, core: CoreEntry, step: _PathStep, root: int, phases: Phases) -> str:
+        """Return why a core does not hold, or nothing."""
+        if self._cases[core.case].box != self._cases[root].box:
+            return f"the root of its region has the box of case {root}, which is another one"
+        if core.multipliers is not None and (key := _stray_mass(core.multipliers.masses, phases)):
+            return f"it has a mass for neuron {key}, whose phase is not on the path"
+        if step.region is None:
+            return ""
+        if core.multipliers is None:
+            return "the region is not empty"
+        if refutes(step.region, self._cases[core.case], core.multipliers, phases):
+            return ""
+        return "its multipliers do not refute the case"
+
+
+def _stray_mass(
+    masses: Mapping[tuple[int, int], Fraction], phases: Phases
+) -> tuple[int, int] | None:
+    return next((key for key in masses if key[1] not in phases.get(key[0], {})), None)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a box to the bounds of its root region, and from a region to those of its children.
+
+    pass A (roots)   intervals and backward rows for every neuron, with the root's slopes as both
+                     lines of each unstable neuron; the scale of the network comes out with it
+    pass B (all)     starts from the parent's bounds (a root: from pass A), cuts with intervals,
+                     imposes the phases of the path, and computes backward rows for what is still
+                     unstable, with the region's own choice of lower lines
+
+Bounds are only ever cut, never replaced: bounds of the parent hold in the child, which is a subset.
+A layer can differ from the parent's only from the first layer on whose phases, lower lines or
+inputs changed; what comes before is shared. A region with crossed bounds is empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from verifier.certificate.region_bounds import (
+    Ends,
+    LayerBounds,
+    Region,
+    backward_bounds,
+    box_is_empty,
+    interval_bounds,
+)
+from verifier.certificate.scaled_network import (
+    INPUT,
+    ONE,
+    ScaledNetwork,
+    rounded_down,
+    rounded_up,
+    scaled_network,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+    from fractions import Fraction
+
+    from verifier.certificate.integer_matrix import Arithmetic
+    from verifier.ir.graph import Graph
+    from verifier.spec.property import InputBox
+
+# For each layer, the neurons whose phase the path demands, and whether that is the active one.
+Phases = dict[int, dict[int, bool]]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """``x[index] <= value``, or ``>=`` where not ``is_upper``."""
+
+    index: int
+    value: Fraction
+    is_upper: bool
+
+
+def root_region(
+    graph: Graph,
+    box: InputBox,
+    slopes: Sequence[Mapping[int, Fraction]],
+    alphas: Sequence[AbstractSet[int]],
+    arithmetic: Arithmetic,
+) -> Region | None:
+    """Return the root region of a box, or nothing if the box is empty.
+
+    Args:
+        graph: The network, in normal form.
+        box: The whole box of some case.
+        slopes: For each layer, slopes in [0, 1] by neuron, for pass A.
+        alphas: For each layer, the neurons whose lower line is ``y >= z``, for pass B.
+        arithmetic: What multiplies matrices.
+    """
+    network = scaled_network(graph, box, arithmetic)
+    if box_is_empty(network.box):
+        return None
+    whole = _bound_whole_box(network, slopes)
+    return None if whole is None else _bound(whole, network.box, {}, alphas, 0)
+
+
+def child_region(
+    parent: Region,
+    literal: Threshold | tuple[int, int, bool],
+    phases: Phases,
+    alphas: Sequence[AbstractSet[int]],
+) -> Region | None:
+    """Return the region that a literal cuts out of another, or nothing if it is empty.
+
+    Args:
+        parent: The region that is cut.
+        literal: A threshold of an input, or layer, index and ``True`` for the active phase.
+        phases: All phases on the path, the literal's included.
+        alphas: For each layer, the neurons whose lower line is ``y >= z``.
+    """
+    if isinstance(literal, Threshold):
+        box = _cut_box(parent, literal)
+        return None if box_is_empty(box) else _bound(parent, box, phases, alphas, 0)
+    first = _first_other_lower_line(parent, alphas, literal[0])
+    return _bound(parent, parent.box, phases, alphas, first)
+
+
+def _bound_whole_box(
+    network: ScaledNetwork, slopes: Sequence[Mapping[int, Fraction]]
+) -> Region | None:
+    """Pass A."""
+    lines: list[dict[int, int]] = []
+    region = Region(network, network.box, [], lines, lines)
+    for layer, given in enumerate(slopes):
+        uppers = [region.source_values(anchor)[1] for anchor in range(layer + 1)]
+        network.add_layer(uppers)
+        lower, upper = interval_bounds(region, layer)
+        if _reads_a_layer(network, layer):
+            everyone = range(len(lower))
+            _cut(lower, upper, everyone, backward_bounds(region, layer, everyone))
+        if box_is_empty((lower, upper)):
+            return None
+        bounds = LayerBounds(lower, upper)
+        region.layers.append(bounds)
+        chords = bounds.chords
+        lines.append({i: rounded_down(given[i]) if i in given else chords[i] for i in chords})
+    network.add_layer([region.source_values(a)[1] for a in range(len(slopes) + 1)])
+    return region
+
+
+def _bound(
+    parent: Region,
+    box: Ends,
+    phases: Phases,
+    alphas: Sequence[AbstractSet[int]],
+    first: int,
+) -> Region | None:
+    """Pass B from layer ``first`` on; layers before it are the parent's."""
+    network = parent.network
+    lines = [dict.fromkeys(active, ONE) for active in alphas]
+    region = Region(network, box, parent.layers[:first], lines)
+    for layer in range(first, len(parent.layers)):
+        before, demanded = parent.layers[layer], phases.get(layer, {})
+        lower, upper = list(before.lower), list(before.upper)
+        _cut(lower, upper, range(len(lower)), interval_bounds(region, layer))
+        _impose(lower, upper, demanded)
+        if box_is_empty((lower, upper)):
+            return None
+        unstable = [i for i, low in enumerate(lower) if low < 0 < upper[i]]
+        if unstable and _reads_a_layer(network, layer):
+            _cut(lower, upper, unstable, backward_bounds(region, layer, unstable))
+            _impose(lower, upper, demanded)
+            if box_is_empty((lower, upper)):
+                return None
+        region.layers.append(LayerBounds(lower, upper))
+    return region
+
+
+def _reads_a_layer(network: ScaledNetwork, layer: int) -> bool:
+    """Return whether backward rows can say more than intervals, which are exact on the input."""
+    return any(edge.anchor != INPUT for edge in network.layers[layer].edges)
+
+
+def _cut(lower: list[int], upper: list[int], neurons: Sequence[int], ends: Ends) -> None:
+    """Intersect the bounds of some neurons with others, in place."""
+    for neuron, low, high in zip(neurons, *ends, strict=True):
+        lower[neuron] = max(lower[neuron], low)
+        upper[neuron] = min(upper[neuron], high)
+
+
+def _impose(lower: list[int], upper: list[int], demanded: Mapping[int, bool]) -> None:
+    """Cut bounds to the demanded phases, in place."""
+    for neuron, is_active in demanded.items():
+        if is_active:
+            lower[neuron] = max(lower[neuron], 0)
+        else:
+            upper[neuron] = min(upper[neuron], 0)
+
+
+def _cut_box(parent: Region, threshold: Threshold) -> Ends:
+    lower, upper = list(parent.box[0]), list(parent.box[1])
+    index = threshold.index
+    value = parent.network.scaled_input(index, threshold.value)
+    if threshold.is_upper:
+        upper[index] = min(upper[index], rounded_up(value))
+    else:
+        lower[index] = max(lower[index], rounded_down(value))
+    return lower, upper
+
+
+def _first_other_lower_line(parent: Region, alphas: Sequence[AbstractSet[int]], layer: int) -> int:
+    """Return the first layer whose bounds can differ from the parent's, at most ``layer``.
+
+    Lower lines of one layer first matter in the backward rows of the next.
+    """
+    for before in range(layer):
+        old, new = parent.lower_slopes[before], alphas[before]
+        if any((i in old) != (i in new) for i in parent.layers[before].unstable):
+            return before + 1
+    return layer
