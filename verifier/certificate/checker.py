@@ -11,13 +11,13 @@ What it relies on is the network and the property as they were read, and these f
   3. ``core_bound``         each core's multipliers refute its case in its region
   4. ``unit_propagation``   the clauses that 1 to 3 give contradict each other
 
-Why that proves ``holds``: take a violation ``x``. Let each atom be true where it says something true
-of ``x`` (a case: that ``x`` solves it; a phase: that the preactivation is ``>= 0``; a threshold: that
-the input is ``<=`` it). Some case atom is true, and the thresholds are in order. For each core, were
-its case and all literals of its path true, ``x`` would be a solution of the case inside the region,
-which step 3 excludes; so the core's clause is true. Then all clauses of step 4 are true at once,
-which step 4 excludes. (Where an atom is false its strict opposite is true; regions take the closed
-opposite, which is weaker.)
+Why that proves ``holds``: take a violation ``x``. Let each atom be true where what it says of ``x``
+is true (a case: that ``x`` solves it; a phase: that the preactivation is ``>= 0``; a threshold:
+that the input is ``<=`` it). Some case atom is true, and the thresholds are in order. For each
+core, were its case and all literals of its path true, ``x`` would be a solution of the case inside
+the region, which step 3 excludes; so the core's clause is true. Then all clauses of step 4 are true
+at once, which step 4 excludes. (Where an atom is false its strict opposite is true; regions take
+the closed opposite, which is weaker.)
 """
 
 from __future__ import annotations

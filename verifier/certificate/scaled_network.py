@@ -4,8 +4,8 @@
 Two exact changes of variables come before any rounding:
 
   * inputs become ``x = origin + 2**e * v`` with ``v >= 0`` on the whole box;
-  * layer ``j`` becomes ``y_j = 2**e_j * v_j``, with the preactivation of ``v_j`` between -1 and 1 on
-    the whole box, which is allowed because a ReLU commutes with positive factors.
+  * layer ``j`` becomes ``y_j = 2**e_j * v_j``, with the preactivation of ``v_j`` between -1 and 1
+    on the whole box, which is allowed because a ReLU commutes with positive factors.
 
 So every *source* of an affine layer, be it the input, a ReLU layer or the constant 1 that carries
 the bias, is nonnegative. That gives the one rounding rule of the checker:
