@@ -66,8 +66,10 @@ def transfers(
                 if np.isinf(core.margin):
                     continue  # The region is empty on the original: no input lies in it.
                 return False  # Refuted exactly, with no known margin.
+            # A row without weight may fall as it likes, without bound too.
             weights = core.multipliers.rows
-            loss = float(weights @ np.maximum(decrease[core.case], 0.0))
+            used = weights > 0.0
+            loss = float(weights[used] @ np.maximum(decrease[core.case][used], 0.0))
             if not loss * (1.0 + original.layers.error) + TINY < core.margin:
                 return False
     return True

@@ -19,17 +19,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from verifier.engine.forest import in_chunks, regions_of
 from verifier.engine.refute import Query, evaluate
-from verifier.proof.literals import covers, tightest
+from verifier.proof.literals import HalfSpace, Phase
 from verifier.proof.muc import Core, Leaf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from verifier.engine.limits import Budget
     from verifier.engine.problem import Problem
+    from verifier.ir.graph import Neuron
     from verifier.proof.literals import Path
+
+    Array = NDArray[np.float64]
 
 KEEP = 0.5
 
@@ -47,6 +54,8 @@ def minimize(
     Returns:
         The cores that are left, and for each given core its leaf with the core that covers it.
     """
+    if not cores:
+        return [], []
     short = list(cores)
     for chunk in in_chunks(range(len(cores))):
         _shrink(problem, short, chunk, budget)
@@ -96,19 +105,56 @@ def _margins(problem: Problem, trials: dict[int, tuple[Core, Path]]) -> dict[int
 
 def _merge(cores: Sequence[Core], short: Sequence[Core]) -> tuple[list[Core], list[Leaf]]:
     """Drop cores whose leaf another core covers; shortest cores first, since they cover most."""
-    order = sorted(range(len(cores)), key=lambda i: (len(tightest(short[i].path)), i))
-    owner: dict[int, int] = {}
-    for i in order:
-        if i in owner:
+    leaves = _Leaves(cores)
+    owner = np.full(len(cores), -1)
+    for i in sorted(range(len(cores)), key=lambda i: (len(short[i].path), i)):
+        if owner[i] >= 0:
             continue
         owner[i] = i
-        if short[i].path == cores[i].path:
-            continue  # Nothing was dropped, so it covers its own leaf and no other.
-        for j in order:
-            is_open = j not in owner and short[i].case == cores[j].case
-            if is_open and covers(short[i].path, cores[j].path):
-                owner[j] = i
-    kept = sorted(set(owner.values()))
+        if len(short[i].path) < len(cores[i].path):  # Else it covers its own leaf and no other.
+            owner[(owner < 0) & leaves.covered_by(short[i])] = i
+    kept = sorted(set(owner.tolist()))
     place = {i: position for position, i in enumerate(kept)}
-    leaves = [Leaf(core.path, place[owner[i]]) for i, core in enumerate(cores)]
-    return [short[i] for i in kept], leaves
+    paths = [Leaf(core.path, place[int(owner[i])]) for i, core in enumerate(cores)]
+    return [short[i] for i in kept], paths
+
+
+class _Leaves:
+    """The leaves' cases, boxes and phases as arrays, to compare a core with all at once."""
+
+    def __init__(self, cores: Sequence[Core]) -> None:
+        literals = {literal for core in cores for literal in core.path}
+        inputs = sorted({x.input for x in literals if isinstance(x, HalfSpace)})
+        neurons = sorted({x.neuron for x in literals if isinstance(x, Phase)})
+        self._column: dict[int | Neuron, int] = {}
+        self._column |= {index: column for column, index in enumerate(inputs)}
+        self._column |= {neuron: column for column, neuron in enumerate(neurons)}
+        self._shape = (len(inputs), len(neurons))
+        self._case = np.array([core.case for core in cores])
+        rows = [self._row(core.path) for core in cores]
+        self._lower, self._upper, self._phase = (np.array(part) for part in zip(*rows, strict=True))
+
+    def covered_by(self, core: Core) -> NDArray[np.bool_]:
+        """Tell for each leaf whether all of its points satisfy the core's literals and case."""
+        lower, upper, phase = self._row(core.path)
+        covered: NDArray[np.bool_] = (
+            (self._case == core.case)
+            & (lower <= self._lower).all(axis=1)
+            & (upper >= self._upper).all(axis=1)
+            & ((phase == 0) | (phase == self._phase)).all(axis=1)
+        )
+        return covered
+
+    def _row(self, path: Path) -> tuple[Array, Array, NDArray[np.int8]]:
+        inputs, neurons = self._shape
+        lower, upper = np.full(inputs, -np.inf), np.full(inputs, np.inf)
+        phase = np.zeros(neurons, dtype=np.int8)
+        for literal in path:
+            match literal:
+                case HalfSpace(index, threshold, below):
+                    ends, pick = (upper, min) if below else (lower, max)
+                    column = self._column[index]
+                    ends[column] = pick(ends[column], threshold)
+                case Phase(neuron, active):
+                    phase[self._column[neuron]] = 1 if active else -1
+        return lower, upper, phase
