@@ -58,7 +58,9 @@ def transfers(
     if not _same_layers(original, compressed, neuron_map):
         return False
     for group in range(len(original.groups)):
-        decrease = _decrease(original, compressed, group, neuron_map)
+        # Zero times infinity is NaN here, and NaN is below no margin.
+        with np.errstate(invalid="ignore", over="ignore"):
+            decrease = _decrease(original, compressed, group, neuron_map)
         for core in cores:
             if core.case not in decrease:
                 continue
