@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m benchmarks [SUITE ...]``: run suites, and put their tables into a page."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from benchmarks.runner import read_rows, run_suite
+from benchmarks.suites import load_suite, suite_names
+from benchmarks.tables import insert_section, section
+from verifier.errors import UsageError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what the command line asks for; 1 if verdicts or certificates are wrong."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="by default all")
+    parser.add_argument("--out", type=Path, help="the file of results of a single suite")
+    parser.add_argument("--page", type=Path, help="a Markdown page to put the tables into")
+    parser.add_argument("--jobs", type=int, default=2, help="worker processes, by default 2")
+    parser.add_argument("--data", type=Path, help="by default what MUCG4_DATA names")
+    choices = parser.parse_args(arguments)
+    names = choices.suites or list(suite_names())
+    folder = choices.data or os.environ.get("MUCG4_DATA")
+    if folder is None:
+        parser.error("name the folder of benchmark networks with --data or MUCG4_DATA")
+    if choices.out is not None and len(names) > 1:
+        parser.error("--out is for a single suite")
+    wrong = 0
+    for name in names:
+        try:
+            wrong += _run(name, Path(folder), choices)
+        except UsageError as error:
+            parser.error(str(error))
+    return 1 if wrong else 0
+
+
+def _run(name: str, data: Path, choices: argparse.Namespace) -> int:
+    """Run one suite; return how many rows are wrong."""
+    suite = load_suite(name, data)
+    out = choices.out or Path("build/benchmarks") / f"{name}.jsonl"
+    for line in run_suite(suite, out, choices.jobs):
+        print(f"{name}: {line}", file=sys.stderr, flush=True)
+    rows = read_rows(out)
+    text = section(suite, rows)
+    if choices.page is None:
+        print(text)
+    else:
+        insert_section(choices.page, name, text)
+    return sum(row.is_wrong for row in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

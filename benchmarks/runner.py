@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a suite and write one line of JSON for each verification, as it comes.
+
+Every row is one call in a warm process: seconds are the engine's own, without imports, reading and
+writing. Each experiment runs in a worker process with single-threaded linear algebra. Rows that a
+file already has are not run again, so an interrupted suite goes on where it was; the originals'
+proofs are kept beside the file for that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.evidence import ACCEPTED, check_result
+from compression.registry import make_method
+from verifier.change.match import infer_map
+from verifier.ir.onnx_reader import read_onnx
+from verifier.options import EngineOptions
+from verifier.pipeline import prove, reverify
+from verifier.proof.store import read_proof, write_proof
+from verifier.spec.vnnlib_reader import read_vnnlib
+from verifier.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from benchmarks.suites import Experiment, Suite, Variant
+    from verifier.change.neuron_map import NeuronMap
+    from verifier.ir.graph import Graph
+    from verifier.pipeline import Result
+    from verifier.proof.store import Proof
+    from verifier.spec.property import Property
+
+ORIGINAL = "original"
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One verification.
+
+    Attributes:
+        verdict: What was found.
+        reason: Why unknown.
+        seconds: By the engine's clock.
+        cores: Cores of the proof, if there is one.
+        calls: Theory calls by kind.
+        steps: Seconds by step.
+        certificate: ``accepted``, ``rejected: why``, ``refused: why``, or empty without a verdict.
+        certificate_seconds: To write and check it.
+    """
+
+    verdict: str
+    reason: str
+    seconds: float
+    cores: int
+    calls: dict[str, int]
+    steps: dict[str, float]
+    certificate: str
+    certificate_seconds: float
+
+    @property
+    def deciding_seconds(self) -> float:
+        """Seconds until the verdict, without minimising cores for later use."""
+        return self.seconds - self.steps.get("minimize", 0.0)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network with one property.
+
+    Attributes:
+        network: The original's file.
+        prop: The property's file.
+        variant: Which variant, or ``original``.
+        expected: The verdict that is known from elsewhere, or empty.
+        measured: The verification, of a variant by reuse if its original has a proof.
+        reuse: What became of the original's cores; empty without a proof to reuse.
+        scratch: The variant's verification from scratch, in suites that compare.
+    """
+
+    network: str
+    prop: str
+    variant: str
+    expected: str
+    measured: Measurement
+    reuse: dict[str, Any]
+    scratch: Measurement | None
+
+    @property
+    def key(self) -> Key:
+        """What distinguishes rows of a suite."""
+        return self.network, self.prop, self.variant
+
+    @property
+    def agreement(self) -> str:
+        """How the verdicts, expected, measured and from scratch, go together."""
+        known = {self.expected, self.measured.verdict}
+        if self.scratch is not None:
+            known.add(self.scratch.verdict)
+        if {Verdict.HOLDS, Verdict.VIOLATED} <= known:
+            return "contradict"
+        if self.measured.verdict == Verdict.UNKNOWN:
+            return "unknown"
+        return "agree" if self.expected == self.measured.verdict else "new"
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether verdicts contradict each other, or a certificate was not accepted."""
+        certificates = [m.certificate for m in (self.measured, self.scratch) if m is not None]
+        return self.agreement == "contradict" or any(
+            text not in {"", ACCEPTED} for text in certificates
+        )
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read the rows that a file has; a file that does not exist has none."""
+    if not path.exists():
+        return []
+    rows: list[Row] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        document = json.loads(line)
+        measured = Measurement(**document.pop("measured"))
+        scratch = document.pop("scratch")
+        scratch = None if scratch is None else Measurement(**scratch)
+        rows.append(Row(**document, measured=measured, scratch=scratch))
+    return rows
+
+
+def run_suite(suite: Suite, out: Path, jobs: int) -> Iterator[str]:
+    """Run what the file lacks, and yield a sentence on each experiment that ended.
+
+    Args:
+        suite: What to run.
+        out: The file of rows; proofs go to a folder of that name with ``.proofs``.
+        jobs: Number of worker processes.
+    """
+    done = {row.key for row in read_rows(out)}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Workers inherit it before they import numpy, which reads it once.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        futures = {
+            pool.submit(run_experiment, suite, experiment, out, done): experiment
+            for experiment in suite.experiments
+        }
+        for number, future in enumerate(as_completed(futures), start=1):
+            experiment = futures[future]
+            name = f"{Path(experiment.network).stem} {Path(experiment.prop).stem}"
+            yield f"{number}/{len(futures)} {name}: {future.result()} new rows"
+
+
+def run_experiment(suite: Suite, experiment: Experiment, out: Path, done: Collection[Key]) -> int:
+    """Append the rows of an experiment that are not done; return how many there were."""
+    wanted = [
+        variant
+        for variant in experiment.variants
+        if (experiment.network, experiment.prop, variant.name) not in done
+    ]
+    is_done = (experiment.network, experiment.prop, ORIGINAL) in done
+    if is_done and not wanted:
+        return 0
+    run = _Run(suite, experiment, out)
+    if not is_done:
+        run.append(run.original())
+    for variant in wanted:
+        run.append(run.variant(variant))
+    return len(wanted) + (not is_done)
+
+
+class _Run:
+    """One experiment under way."""
+
+    def __init__(self, suite: Suite, experiment: Experiment, out: Path) -> None:
+        self._suite, self._experiment, self._out = suite, experiment, out
+        self._options = EngineOptions(timeout_seconds=suite.timeout_seconds)
+        self._graph = read_onnx(suite.folder / experiment.network)
+        self._property = read_vnnlib(suite.folder / experiment.prop)
+        name = f"{Path(experiment.network).stem}-{Path(experiment.prop).stem}.proof"
+        self._proof_file = out.with_suffix(".proofs") / name
+
+    def original(self) -> Row:
+        """Prove the original and keep its proof."""
+        result = prove(self._graph, self._property, self._options)
+        self._proof_file.unlink(missing_ok=True)
+        if result.proof is not None:
+            self._proof_file.parent.mkdir(exist_ok=True)
+            write_proof(result.proof, self._proof_file)
+        return self._row(ORIGINAL, self._experiment.network, self._graph, result)
+
+    def variant(self, variant: Variant) -> Row:
+        """Verify a variant, by reuse where there is a proof."""
+        graph, neuron_map = self._compressed(variant)
+        scratch = None
+        if self._suite.compares or not self._proof_file.exists():
+            scratch = prove(graph, self._property, self._options)
+        if self._proof_file.exists():
+            proof = read_proof(self._proof_file)
+            result = reverify(graph, self._property, proof, neuron_map, self._options)
+        elif scratch is not None:
+            result, scratch = scratch, None
+        return self._row(variant.name, variant.network, graph, result, scratch)
+
+    def append(self, row: Row) -> None:
+        """Write a row; one short write, so that workers do not mix their lines."""
+        with self._out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(row)) + "\n")
+
+    def _compressed(self, variant: Variant) -> tuple[Graph, NeuronMap]:
+        if variant.network:
+            graph = read_onnx(self._suite.folder / variant.network)
+            return graph, infer_map(self._graph, graph)
+        result = make_method(variant.method, variant.options).apply(self._graph)
+        return result.graph, result.neuron_map
+
+    def _row(
+        self, name: str, network: str, graph: Graph, result: Result, scratch: Result | None = None
+    ) -> Row:
+        expected = self._suite.expected.get((network, self._experiment.prop), "")
+        return Row(
+            self._experiment.network,
+            self._experiment.prop,
+            name,
+            str(expected),
+            measure(graph, self._property, result),
+            {} if result.reuse is None else result.reuse.to_json(),
+            None if scratch is None else measure(graph, self._property, scratch),
+        )
+
+
+def measure(graph: Graph, prop: Property, result: Result) -> Measurement:
+    """Put a result into a measurement, with what the checker says of its certificate."""
+    proof: Proof | None = result.proof
+    started = time.perf_counter()
+    certificate = check_result(graph, prop, result)
+    return Measurement(
+        str(result.verdict),
+        result.reason,
+        round(result.seconds, 4),
+        0 if proof is None else len(proof.cores),
+        dict(result.statistics.calls),
+        {step: round(value, 4) for step, value in result.statistics.seconds.items()},
+        certificate,
+        round(time.perf_counter() - started, 4),
+    )

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""On random small cases the engine, reuse, z3 and the certificate checker all agree.
+
+``make fuzz`` does the same for as long as one likes, with other seeds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from benchmarks.agreement import run_case
+
+CHUNK = 100
+CHUNKS = 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_every_verdict_and_certificate_of_random_cases_is_right(chunk: int) -> None:
+    counts: Counter[str] = Counter()
+    failures: list[str] = []
+
+    for seed in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+        report = run_case(seed)
+        counts += report.counts
+        failures += [f"seed {seed}: {failure}" for failure in report.failures]
+
+    assert failures == []
+    # The cases are worth something: both verdicts, certificates, and cores that carry over.
+    assert min(counts["holds"], counts["violated"], counts["with valid cores"]) >= CHUNK // 10
+    assert counts["certificates accepted"] >= 3 * CHUNK
+
+
+def test_a_few_random_cases_agree_in_every_run() -> None:
+    reports = [run_case(seed) for seed in range(100_000, 100_005)]
+
+    assert [report.failures for report in reports] == [[]] * 5
