@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.errors import RefusedError, UnsupportedError
-from verifier.ir.operators import Affine, Input, Relu
+from verifier.ir.operators import Affine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,17 +123,17 @@ class Layers:
 
 
 def _layer(node: Node, source_of: Mapping[int, int]) -> Layer:
-    match node.operator:
-        case Affine(weights, bias) if all(i in source_of for i in node.inputs):
-            # A source read twice is summed exactly: rounded weights could cancel to nothing.
-            exact: dict[int, RationalArray] = {}
-            for position, weight in zip(node.inputs, weights, strict=True):
-                source = source_of[position]
-                exact[source] = exact[source] + weight if source in exact else weight
-            return Layer({s: weight.approximate for s, weight in exact.items()}, bias.approximate)
-        case Affine() | Input() | Relu():
-            msg = f"node {node.name!r} is not in normal form: bounds need an affine map of ReLUs"
-            raise UnsupportedError(msg)
+    operator = node.operator
+    if not isinstance(operator, Affine) or any(i not in source_of for i in node.inputs):
+        msg = f"node {node.name!r} is not in normal form: bounds need an affine map of ReLUs"
+        raise UnsupportedError(msg)
+    # A source read twice is summed exactly: rounded weights could cancel to nothing.
+    exact: dict[int, RationalArray] = {}
+    for position, weight in zip(node.inputs, operator.weights, strict=True):
+        source = source_of[position]
+        exact[source] = exact[source] + weight if source in exact else weight
+    weights = {source: weight.approximate for source, weight in exact.items()}
+    return Layer(weights, operator.bias.approximate)
 
 
 def nearest(value: Fraction, what: str) -> float:

@@ -43,10 +43,6 @@ class Relaxation:
     offset: Array
     unstable: NDArray[np.bool_]
 
-    def parallel(self) -> Relaxation:
-        """Return the relaxation whose lower line has the slope of the upper one (zonotopes)."""
-        return Relaxation(self.slope, self.slope, self.offset, self.unstable)
-
 
 def relax(preactivation: Box) -> Relaxation:
     """Return the adaptive linear relaxation of a layer over its preactivation bounds."""

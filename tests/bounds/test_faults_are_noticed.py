@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seeded faults: each makes a bound unsound, and the soundness checks must see it.
+
+A fault is one replacement in the source of one function, swapped in for the length of a test. If a
+text is no longer there, the code has changed and the fault must be written anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from tests.bounds import tangled_networks as tangled
+from tests.bounds.escapes import anywhere, from_domains
+from tests.bounds.test_extreme_numbers_are_bounded_or_refused import (
+    LOST,
+    at_least,
+    is_refuted,
+)
+from verifier.bounds import (
+    backward,
+    box,
+    intersection,
+    interval,
+    layers,
+    objective,
+    relaxation,
+    zonotope,
+)
+from verifier.engine import refute, region
+from verifier.ir.evaluate import evaluate_exactly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TRIALS = 160
+
+
+class Fault(NamedTuple):
+    """One replacement in one function."""
+
+    function: Callable[..., Any]
+    right: str
+    wrong: str
+
+
+FAULTS = (
+    Fault(layers.Layers.of.__func__, "8 * (terms + 64) * UNIT", "0.0"),  # type: ignore[attr-defined]
+    Fault(layers._layer, "exact[source] + weight if", "weight if"),
+    Fault(box._at_most, "close if close <= value else", "close if True else"),
+    Fault(box.Box.intersection, "self.lower, other.lower", "self.lower, other.upper"),
+    Fault(interval.affine, "(batch, layer.width)) + layer.bias\n", "(batch, layer.width))\n"),
+    Fault(interval.affine, "half @ absolute", "half @ weight.T"),
+    Fault(interval.affine, "error * magnitude", "0 * magnitude"),
+    Fault(interval.affine, "(box.upper - box.lower) / 2", "(box.upper - box.lower) / 4"),
+    Fault(interval.relu, "np.maximum(preactivation.upper, 0.0)", "preactivation.lower"),
+    Fault(zonotope.affine, "(batch, layer.width)) + layer.bias\n", "(batch, layer.width))\n"),
+    Fault(zonotope.affine, "+= zonotope.generators", "= zonotope.generators"),
+    Fault(zonotope.of_box, "(box.upper - box.lower) / 2", "(box.upper - box.lower) / 3"),
+    Fault(zonotope.relu, "zonotope.centre * slope + half", "zonotope.centre * slope"),
+    Fault(zonotope.relu, "= half[owners, entries]", "= 0.0"),
+    Fault(zonotope.relu, "[owners, first + order", "[owners, 1 + order"),
+    Fault(zonotope.Zonotope.box, "self.centre + spread", "self.centre + 0.9 * spread"),
+    Fault(relaxation.relax, "ends * (1.0 + 8.0 * UNIT)", "0.5 * ends"),
+    Fault(relaxation.relax, "(upper <= 0.0)", "(upper <= 0.5)"),
+    Fault(relaxation.relax, "(lower >= 0.0) | (", "(lower >= -0.5) | ("),
+    Fault(backward.neuron_rows, "sign * source.bias[neurons]", "source.bias[neurons]"),
+    Fault(backward.lower_bounds, "np.maximum(-nu, 0.0)", "np.maximum(nu, 0.0)"),
+    Fault(backward.lower_bounds, "np.maximum(upper_mass, chosen.q)", "chosen.q"),
+    Fault(backward.lower_bounds, "constant - gaps", "constant + gaps"),
+    Fault(backward.lower_bounds, "constant + nu @ layer.bias", "constant"),
+    Fault(backward.lower_bounds, "nu - beta", "nu + beta"),
+    Fault(backward.lower_bounds, "lower_mass - slope", "lower_mass + slope"),
+    Fault(backward.lower_bounds, "coefficients[source] + step", "step"),
+    Fault(backward._concretize, "box.lower, box.upper", "box.upper, box.lower"),
+    Fault(backward._concretize, "layers.error * magnitude", "-layers.error * magnitude"),
+    Fault(objective.objective, "layers.output.bias - bound", "layers.output.bias + bound"),
+    Fault(objective.objective, "coefficients.get(INPUT, 0.0) + on_input", "on_input"),
+    Fault(intersection._backward, "k, owner, neurons, sign", "k, owner, neurons, 1.0"),
+    Fault(intersection._impose, "phases > 0, np.max", "phases < 0, np.max"),
+    Fault(intersection.bound_regions, "interval.relu(bounds)", "bounds"),
+    Fault(region.phases_of, "1 if literal.active else -1", "-1 if literal.active else 1"),
+    Fault(region.split, "literal.threshold)", "literal.threshold / 2)"),
+    Fault(refute._dense, "mass * phases[row", "-mass * phases[row"),
+)
+UNDERFLOW = Fault(backward.Scales.weigh, "coefficients + TINY", "coefficients")
+
+
+def seed(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
+    """Swap in the function's code with the fault."""
+    function = inspect.unwrap(fault.function)
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(fault.right) == 1, f"{function.__qualname__} has changed: {fault.right!r}"
+    namespace = dict(function.__globals__)
+    exec(source.replace(fault.right, fault.wrong), namespace)  # noqa: S102  # That is the point.
+    faulty: Any = namespace[function.__name__]
+    faulty = inspect.unwrap(getattr(faulty, "__func__", faulty))
+    monkeypatch.setattr(function, "__code__", faulty.__code__)
+
+
+def is_noticed() -> bool:
+    """Return whether the soundness checks find an escape in a fixed series of networks."""
+    if from_domains(*tangled.branches()):
+        return True
+    for trial in range(TRIALS):
+        rng = np.random.default_rng(trial)
+        graph = tangled.network(rng, tangled.KINDS[trial % len(tangled.KINDS)])
+        input_box = tangled.some_box(rng, graph.input_width)
+        prop = tangled.some_property(rng, graph, input_box)
+        if anywhere(rng, graph, prop, tangled.some_points(rng, input_box)):
+            return True
+    return False
+
+
+@pytest.mark.slow
+def test_without_a_fault_nothing_is_noticed() -> None:
+    assert not is_noticed()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.function.__name__}: {f.wrong}")
+def test_a_fault_is_noticed(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed(monkeypatch, fault)
+
+    assert is_noticed()
+
+
+def test_uncounted_underflow_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seed(monkeypatch, UNDERFLOW)
+
+    graph, upper = LOST["two coefficients whose product is below the smallest float"]
+    prop = at_least(upper, evaluate_exactly(graph, (upper,))[0] / 2)
+
+    assert is_refuted(graph, prop)
