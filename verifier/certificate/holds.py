@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import neg
 from typing import TYPE_CHECKING
 
 from verifier.certificate.core_bound import refutes
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from verifier.certificate.regions import Phases
     from verifier.ir.graph import Graph
     from verifier.spec.property import Property
+
+# Far above any search; it bounds what a hostile certificate can make the checker hold.
+MOST_LITERALS = 4096
 
 
 @dataclass
@@ -62,6 +66,51 @@ class _PathStep:
     region: Region | None
 
 
+class _Path:
+    """The regions from a root to the one that is looked at, and what their literals demand."""
+
+    def __init__(self, content: HoldsDocument) -> None:
+        self._content = content
+        self.steps: list[_PathStep] = []
+        self.phases: Phases = {}
+        self._variables: set[int] = set()
+
+    @property
+    def literals(self) -> list[int]:
+        """The literals that cut the last region out of its root."""
+        return [step.literal for step in self.steps[1:]]
+
+    def demand(self, number: int) -> None:
+        """Take on the literal of a region that will be the next step.
+
+        Raises:
+            RejectedError: The path is too long, or has the atom already.
+        """
+        literal = self._content.regions[number].literal
+        if not literal:
+            return
+        if abs(literal) in self._variables:
+            msg = f"region {number}: its path has atom {abs(literal) - 1} already"
+            raise RejectedError(msg)
+        if len(self._variables) >= MOST_LITERALS:
+            msg = f"region {number}: its path has more than {MOST_LITERALS} literals"
+            raise RejectedError(msg)
+        self._variables.add(abs(literal))
+        atom = self._content.atoms[abs(literal) - 1]
+        if isinstance(atom, PhaseAtom):
+            self.phases.setdefault(atom.layer, {})[atom.index] = literal > 0
+
+    def retreat_to(self, parent: int) -> None:
+        """Drop steps until the last one is the given region, or none is left."""
+        while self.steps and self.steps[-1].number != parent:
+            literal = self.steps.pop().literal
+            if literal:
+                self._variables.remove(abs(literal))
+                atom = self._content.atoms[abs(literal) - 1]
+                if isinstance(atom, PhaseAtom):
+                    del self.phases[atom.layer][atom.index]
+
+
 def check_holds(
     content: HoldsDocument, graph: Graph, prop: Property, arithmetic: Arithmetic, counts: Counts
 ) -> None:
@@ -84,8 +133,7 @@ def check_holds(
     for path in walk.paths():
         counts.regions += 1
         for core in walk.confirmed_cores(path):
-            literals = [step.literal for step in path if step.literal]
-            core_clauses.append([-variables[core.case], *(-literal for literal in literals)])
+            core_clauses.append([-variables[core.case], *map(neg, path.literals)])
             counts.cores += 1
         counts.tell()
     known = ClauseSet(len(content.atoms))
@@ -163,38 +211,31 @@ class _Walk:
             children.setdefault(regions[region].parent, []).append(region)
         return children
 
-    def paths(self) -> Iterator[Sequence[_PathStep]]:
+    def paths(self) -> Iterator[_Path]:
         """Yield, for each needed region, the path that ends in it; valid until the next one.
 
         The stack is our own, because a path may be longer than Python's.
         """
-        path: list[_PathStep] = []
+        path = _Path(self._content)
         waiting = list(self._children.get(-1, []))
         while waiting:
             number = waiting.pop()
-            entry = self._content.regions[number]
-            while path and path[-1].number != entry.parent:
-                path.pop()
-            self._check_literal_is_new(number, path)
-            path.append(_PathStep(number, entry.literal, self._bounded(number, path)))
+            path.retreat_to(self._content.regions[number].parent)
+            path.demand(number)
+            literal = self._content.regions[number].literal
+            path.steps.append(_PathStep(number, literal, self._bounded(number, path)))
             yield path
             waiting.extend(self._children.get(number, []))
 
-    def _check_literal_is_new(self, number: int, path: Sequence[_PathStep]) -> None:
-        literal = self._content.regions[number].literal
-        if literal and any(abs(literal) == abs(step.literal) for step in path):
-            msg = f"region {number}: its path has atom {abs(literal) - 1} already"
-            raise RejectedError(msg)
-
-    def _bounded(self, number: int, path: Sequence[_PathStep]) -> Region | None:
+    def _bounded(self, number: int, path: _Path) -> Region | None:
+        """Return the region that comes next on a path, which has taken on its literal."""
         entry = self._content.regions[number]
-        if not path:
+        if not path.steps:
             box = self._cases[entry.case].box
             return root_region(self._graph, box, entry.slopes, entry.alphas, self._arithmetic)
-        parent = path[-1].region
+        parent = path.steps[-1].region
         if parent is None:
             return None
-        phases = self._phases([*(step.literal for step in path), entry.literal])
         literal: Threshold | tuple[int, int, bool]
         match self._content.atoms[abs(entry.literal) - 1]:
             case ThresholdAtom(index, value):
@@ -204,44 +245,35 @@ class _Walk:
             case CaseAtom():
                 msg = f"region {number}: a case cuts no region"
                 raise RejectedError(msg)
-        return child_region(parent, literal, phases, entry.alphas)
+        return child_region(parent, literal, path.phases, entry.alphas)
 
-    def _phases(self, literals: Sequence[int]) -> Phases:
-        phases: Phases = {}
-        for literal in literals:
-            atom = self._content.atoms[abs(literal) - 1]
-            if literal and isinstance(atom, PhaseAtom):
-                phases.setdefault(atom.layer, {})[atom.index] = literal > 0
-        return phases
-
-    def confirmed_cores(self, path: Sequence[_PathStep]) -> Iterator[CoreEntry]:
+    def confirmed_cores(self, path: _Path) -> Iterator[CoreEntry]:
         """Check the cores of the region at the end of a path; yield each that holds.
 
         Raises:
             RejectedError: One does not hold.
         """
-        step = path[-1]
-        phases = self._phases([step.literal for step in path])
-        root = self._content.regions[path[0].number].case
-        for number in self._cores.get(step.number, []):
+        for number in self._cores.get(path.steps[-1].number, []):
             core = self._content.cores[number]
-            problem = self._problem(core, step, root, phases)
+            problem = self._problem(core, path)
             if problem:
                 msg = f"core {number} (region {core.region}, case {core.case}): {problem}"
                 raise RejectedError(msg)
             yield core
 
-    def _problem(self, core: CoreEntry, step: _PathStep, root: int, phases: Phases) -> str:
+    def _problem(self, core: CoreEntry, path: _Path) -> str:
         """Return why a core does not hold, or nothing."""
+        root = self._content.regions[path.steps[0].number].case
+        region, phases = path.steps[-1].region, path.phases
         if self._cases[core.case].box != self._cases[root].box:
             return f"the root of its region has the box of case {root}, which is another one"
         if core.multipliers is not None and (key := _stray_mass(core.multipliers.masses, phases)):
             return f"it has a mass for neuron {key}, whose phase is not on the path"
-        if step.region is None:
+        if region is None:
             return ""
         if core.multipliers is None:
             return "the region is not empty"
-        if refutes(step.region, self._cases[core.case], core.multipliers, phases):
+        if refutes(region, self._cases[core.case], core.multipliers, phases):
             return ""
         return "its multipliers do not refute the case"
 

@@ -202,15 +202,15 @@ class _BackwardRows:
         position = {neuron: p for p, neuron in enumerate(bounds.live)}
         for neuron in bounds.unstable:
             column = position[neuron]
-            lower, upper = bounds.lower[neuron], bounds.upper[neuron]
+            minus_lower, upper = -bounds.lower[neuron], bounds.upper[neuron]
             below, above = region.slopes(layer, neuron)
             for number, row in enumerate(rows):
                 c = row[column]
-                if c >= 0:
-                    row[column] = (c * below) >> FRACTION_BITS
-                else:
+                if c < 0:
                     a = row[column] = (c * above) >> FRACTION_BITS
-                    constants[number] += min(-a * lower, (c - a) * upper)
+                    constants[number] += min(a * minus_lower, (c - a) * upper)
+                elif below != ONE:
+                    row[column] = (c * below) >> FRACTION_BITS if below else 0
 
     def concretize(self) -> list[int]:
         """Return the least value over the box of each row, in fixed point."""

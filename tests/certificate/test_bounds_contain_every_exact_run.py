@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever slopes, lower lines and multipliers a certificate names: bounds stay bounds, exactly.
+
+Networks, boxes, literals and multipliers are random; points are evaluated in rationals. There is
+no tolerance anywhere: a single rounding to the wrong side would show where bounds are attained.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.generators import boxes, dyadics, networks, points_in, rationals
+from tests.oracles import evaluate_naively
+from verifier.certificate.core_bound import Multipliers, refutes
+from verifier.certificate.integer_matrix import Arithmetic, FlintArithmetic, PlainArithmetic
+from verifier.certificate.regions import Phases, Threshold, child_region, root_region
+from verifier.certificate.scaled_network import FRACTION_BITS, power_of_two
+from verifier.ir.evaluate import preactivations_exactly
+from verifier.spec.property import Case, InputBox, LinearConstraint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.certificate.region_bounds import Region
+    from verifier.ir.graph import Graph
+
+ARITHMETICS: list[Arithmetic] = [PlainArithmetic(), FlintArithmetic()]
+Literal = Threshold | tuple[int, int, bool]
+
+
+class Cut(NamedTuple):
+    """A network, a box of inputs, and a path of literals with the choices for each region."""
+
+    graph: Graph
+    box: InputBox
+    slopes: list[dict[int, Fraction]]
+    literals: list[Literal]
+    alphas: list[list[frozenset[int]]]
+
+    def phases(self, depth: int) -> Phases:
+        phases: Phases = {}
+        for literal in self.literals[:depth]:
+            if not isinstance(literal, Threshold):
+                phases.setdefault(literal[0], {})[literal[1]] = literal[2]
+        return phases
+
+    def regions(self, arithmetic: Arithmetic) -> list[Region | None]:
+        """Return the root and the region after each literal."""
+        region = root_region(self.graph, self.box, self.slopes, self.alphas[0], arithmetic)
+        regions = [region]
+        for depth, literal in enumerate(self.literals, start=1):
+            if region is not None:
+                region = child_region(region, literal, self.phases(depth), self.alphas[depth])
+            regions.append(region)
+        return regions
+
+    def admits(self, depth: int, point: Sequence[Fraction]) -> bool:
+        """Return whether a point of the box meets the first literals of the path."""
+        preactivations = preactivations_exactly(self.graph, point)
+        for literal in self.literals[:depth]:
+            if isinstance(literal, Threshold):
+                value = point[literal.index]
+                fits = value <= literal.value if literal.is_upper else value >= literal.value
+            else:
+                layer, index, is_active = literal
+                value = preactivations[layer][index]
+                fits = value >= 0 if is_active else value <= 0
+            if not fits:
+                return False
+        return True
+
+
+@st.composite
+def cuts(draw: st.DrawFn, *, max_literals: int = 3) -> Cut:
+    graph = draw(networks(max_neurons=8))
+    box = draw(boxes(graph.input_width))
+    shares = st.fractions(0, 1, max_denominator=7)
+    slopes = [draw(st.dictionaries(st.integers(0, w - 1), shares)) for w in graph.layer_widths]
+    literals: dict[object, Literal] = {}
+    for _ in range(draw(st.integers(0, max_literals))):
+        if draw(st.booleans()):
+            layer = draw(st.integers(0, len(graph.relus) - 1))
+            index = draw(st.integers(0, graph.layer_widths[layer] - 1))
+            literals.setdefault((layer, index), (layer, index, draw(st.booleans())))
+        else:
+            index, value = draw(st.integers(0, graph.input_width - 1)), draw(dyadics(2, 6))
+            literals.setdefault((index, value), Threshold(index, value, draw(st.booleans())))
+    alphas = [
+        [frozenset(draw(st.sets(st.integers(0, w - 1)))) for w in graph.layer_widths]
+        for _ in range(len(literals) + 1)
+    ]
+    return Cut(graph, box, slopes, list(literals.values()), alphas)
+
+
+def some_points(data: st.DataObject, box: InputBox) -> list[tuple[Fraction, ...]]:
+    """Return all corners, where bounds are attained, and some points between them."""
+    corners = list(product(*zip(box.lower, box.upper, strict=True)))
+    return corners + [data.draw(points_in(box)) for _ in range(4)]
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS, ids=["plain", "flint"])
+@given(data=st.data())
+def test_every_run_is_inside_the_bounds_of_each_region_it_is_in(
+    arithmetic: Arithmetic, data: st.DataObject
+) -> None:
+    cut = data.draw(cuts())
+    points = some_points(data, cut.box)
+
+    for depth, region in enumerate(cut.regions(arithmetic)):
+        for point in points:
+            if cut.admits(depth, point):
+                assert region is not None
+                assert_inside(region, cut.graph, point)
+
+
+def assert_inside(region: Region, graph: Graph, point: Sequence[Fraction]) -> None:
+    for layer, values in enumerate(preactivations_exactly(graph, point)):
+        unit = power_of_two(region.network.exponents[layer + 1] - FRACTION_BITS)
+        bounds = region.layers[layer]
+        for value, lower, upper in zip(values, bounds.lower, bounds.upper, strict=True):
+            assert int(lower) * unit <= value <= int(upper) * unit
+
+
+@given(cut=cuts())
+def test_flint_and_the_standard_library_find_the_same_bounds(cut: Cut) -> None:
+    for plain, flint in zip(*(cut.regions(a) for a in ARITHMETICS), strict=True):
+        assert (plain is None) == (flint is None)
+        if plain is not None and flint is not None:
+            assert plain.box == tuple([int(v) for v in side] for side in flint.box)
+            for ours, theirs in zip(plain.layers, flint.layers, strict=True):
+                assert ours.lower == [int(v) for v in theirs.lower]
+                assert ours.upper == [int(v) for v in theirs.upper]
+
+
+@given(cut=cuts())
+def test_a_child_is_never_looser_than_its_parent(cut: Cut) -> None:
+    regions = cut.regions(PlainArithmetic())
+    for parent, child in pairwise(regions):
+        if parent is not None and child is not None:
+            for before, after in zip(parent.layers, child.layers, strict=True):
+                assert all(a >= b for a, b in zip(after.lower, before.lower, strict=True))
+                assert all(a <= b for a, b in zip(after.upper, before.upper, strict=True))
+
+
+@st.composite
+def multipliers(draw: st.DrawFn, cut: Cut, rows: int) -> Multipliers:
+    """Draw any multipliers that a document may contain for the last region of the path."""
+    weights = st.one_of(st.just(Fraction(0)), st.fractions(0, 3, max_denominator=5))
+    keys = [(k, i) for k, width in enumerate(cut.graph.layer_widths) for i in range(width)]
+    demanded = [(k, i) for k, phases in cut.phases(len(cut.literals)).items() for i in phases]
+    lines = st.tuples(st.fractions(0, 1, max_denominator=5), weights)
+    masses = st.dictionaries(st.sampled_from(demanded), weights) if demanded else st.just({})
+    return Multipliers(
+        tuple(draw(weights) for _ in range(rows)),
+        draw(st.dictionaries(st.sampled_from(keys), lines)),
+        draw(masses),
+    )
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS, ids=["plain", "flint"])
+@given(data=st.data())
+def test_no_multipliers_refute_a_case_with_a_solution(
+    arithmetic: Arithmetic, data: st.DataObject
+) -> None:
+    """Each bound is what its row is worth at one point of the region, so that point solves all."""
+    cut = data.draw(cuts(max_literals=2))
+    points = [p for p in some_points(data, cut.box) if cut.admits(len(cut.literals), p)]
+    if not points:
+        return
+    point = data.draw(st.sampled_from(points))
+    case = data.draw(cases_solved_by(cut, point))
+    region = cut.regions(arithmetic)[-1]
+
+    assert region is not None
+    phases = cut.phases(len(cut.literals))
+    for _ in range(3):
+        chosen = data.draw(multipliers(cut, len(case.constraints)))
+        assert not refutes(region, case, chosen, phases)
+
+
+@st.composite
+def cases_solved_by(draw: st.DrawFn, cut: Cut, point: Sequence[Fraction]) -> Case:
+    output = evaluate_naively(cut.graph, point)
+    constraints = []
+    for _ in range(draw(st.integers(1, 3))):
+        rows = [
+            tuple(
+                (i, draw(rationals().filter(bool)))
+                for i in sorted(draw(st.sets(st.integers(0, width - 1))))
+            )
+            for width in (cut.graph.input_width, cut.graph.output_width)
+        ]
+        value = sum((c * point[i] for i, c in rows[0]), Fraction(0))
+        value += sum((c * output[j] for j, c in rows[1]), Fraction(0))
+        is_strict = draw(st.booleans())
+        slack = Fraction(1, 10**9) if is_strict else Fraction(0)
+        constraints.append(LinearConstraint(rows[0], rows[1], value + slack, is_strict))
+    return Case(cut.box, tuple(constraints))
+
+
+@given(data=st.data())
+def test_where_no_phase_is_open_the_bound_is_the_minimum(data: st.DataObject) -> None:
+    """A case just below the least output is refuted, one just above is not: 2**-80 decides."""
+    cut = data.draw(cuts(max_literals=0))
+    corner = data.draw(st.sampled_from(some_points(data, cut.box)))
+    point = InputBox(corner, corner)
+    region = cut._replace(box=point).regions(FlintArithmetic())[0]
+    (value, *_) = evaluate_naively(cut.graph, corner)
+
+    assert region is not None
+    for shift, expected in ((Fraction(-1, 2**80), True), (Fraction(0), False)):
+        row = LinearConstraint((), ((0, Fraction(1)),), value + shift)
+        chosen = Multipliers((Fraction(1),), {}, {})
+        assert refutes(region, Case(point, (row,)), chosen, {}) is expected

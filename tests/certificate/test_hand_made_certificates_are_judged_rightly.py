@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each rule of the format, once kept and once broken, on a network that fits in the head."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.certificate.tiny import (
+    Document,
+    at_least,
+    box,
+    child,
+    core,
+    dense,
+    half,
+    head,
+    network,
+    one_case,
+    root,
+    split_on_a_phase,
+    split_on_the_input,
+    touching,
+)
+from verifier.certificate.checker import CheckReport, check_certificate
+from verifier.certificate.holds import MOST_LITERALS
+from verifier.ir.fingerprint import fingerprint
+from verifier.ir.graph import Graph, Node
+from verifier.ir.operators import Input, Relu
+from verifier.spec.property import Case, InputBox, LinearConstraint, Property
+from verifier.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def check(document: Mapping[str, Any], prop: Property | None = None) -> CheckReport:
+    return check_certificate(document, network(), prop or half())
+
+
+def edited(document: Document, path: str, value: Any) -> Document:
+    """Return a copy in which the entry at a dotted path is another one."""
+    copy = deepcopy(document)
+    *way, last = path.split(".")
+    place: Any = copy
+    for key in way:
+        place = place[int(key) if isinstance(place, list) else key]
+    place[int(last) if isinstance(place, list) else last] = value
+    return copy
+
+
+def without(document: Document, path: str) -> Document:
+    """Return a copy without the entry at a dotted path."""
+    copy = deepcopy(document)
+    *way, last = path.split(".")
+    place: Any = copy
+    for key in way:
+        place = place[int(key) if isinstance(place, list) else key]
+    del place[int(last) if isinstance(place, list) else last]
+    return copy
+
+
+def test_a_split_on_a_phase_is_accepted() -> None:
+    report = check(split_on_a_phase())
+
+    assert report == CheckReport(True, Verdict.HOLDS, "", regions=3, cores=2, clauses=1)
+
+
+def test_a_split_on_the_input_is_accepted() -> None:
+    assert check(split_on_the_input()).accepted
+
+
+def test_lists_may_be_tuples_and_numbers_may_be_fractions() -> None:
+    document = edited(split_on_the_input(), "atoms.1.2", "0/7")
+
+    assert check(edited(document, "clauses", ((),))).accepted
+
+
+def test_regions_that_no_core_needs_are_not_computed() -> None:
+    document = split_on_a_phase()
+    document["regions"] += [child(2, parent=2), child(-2, parent=2)]
+
+    assert check(document).regions == 3
+
+
+def test_progress_ends_where_it_said_it_would() -> None:
+    told: list[tuple[int, int]] = []
+
+    check_certificate(
+        split_on_a_phase(), network(), half(), lambda done, total: told.append((done, total))
+    )
+
+    assert told == [(1, 6), (3, 6), (5, 6), (6, 6)]
+
+
+def test_zero_slack_refutes_a_strict_row_only() -> None:
+    document, strict = touching()
+
+    assert check(document, strict).accepted
+    lenient = document | {"property": split_on_a_phase()["property"]}
+    assert "core 0" in check(lenient).reason
+
+
+def test_a_strict_row_of_weight_zero_does_not_help() -> None:
+    rows = (at_least(Fraction(1, 2)), at_least(5, strict=True))
+    prop = one_case(*rows)
+    document = head(prop) | {
+        "atoms": [["case", 0]],
+        "regions": [root()],
+        "cores": [core(0, rows=[1, 0], neurons=[[0, 1, 0.5, 0]])],
+        "clauses": [[]],
+    }
+
+    assert not check(document, prop).accepted
+    assert check(edited(document, "cores.0.rows", [0, 1]), prop).accepted
+
+
+def test_masses_use_the_phases_of_the_path() -> None:
+    # x <= -1/2 contradicts z0 = x >= 0, and x >= 1/2 contradicts z0 <= 0: two cases, one each.
+    cases = tuple(
+        Case(box(), (LinearConstraint(((0, Fraction(sign)),), (), Fraction(-1, 2)),))
+        for sign in (1, -1)
+    )
+    prop = Property(1, 1, cases)
+    document = head(prop) | {
+        "atoms": [["case", 0], ["case", 1], ["phase", 0, 0]],
+        "regions": [root(), child(3), child(-3)],
+        "cores": [
+            core(1, case=0, masses=[[0, 0, 1]]),
+            core(2, case=1, masses=[[0, 0, 1]]),
+        ],
+        "clauses": [[]],
+    }
+
+    report = check(document, prop)
+
+    # Both cores hold; the other two combinations are solvable, so no refutation can exist.
+    assert (report.cores, report.reason) == (2, "clause 0: it does not follow by unit propagation")
+    swapped = edited(document, "cores.0.case", 1)
+    assert "core 0" in check(swapped, prop).reason
+    assert "core 0" in check(edited(document, "cores.0.masses", []), prop).reason
+
+
+def test_literals_that_contradict_each_other_need_no_rows() -> None:
+    # z0 = a + b - 1 and z1 = -a - b cannot both be active, but each can for itself.
+    graph = Graph(
+        (
+            Node("x", Input(), (), 2),
+            Node("hidden", dense([[1, 1], [-1, -1]], [-1, 0]), (0,), 2),
+            Node("relu", Relu(), (1,), 2),
+            Node("y", dense([[1, 1]], [0]), (2,), 1),
+        )
+    )
+    square = InputBox((Fraction(-1),) * 2, (Fraction(1),) * 2)
+    prop = Property(2, 1, (Case(square, (at_least(Fraction(4, 1)),)),))
+    document = head(prop) | {
+        "network": fingerprint(graph),
+        "atoms": [["case", 0], ["phase", 0, 0], ["phase", 0, 1]],
+        "regions": [root(), child(2), child(3, parent=1), child(-3, parent=1), child(-2)],
+        "cores": [
+            core(2, rows=[0], masses=[[0, 0, 1], [0, 1, 1]]),
+            core(3),
+            core(4),
+        ],
+        "clauses": [[-2], []],
+    }
+
+    assert check_certificate(document, graph, prop).accepted
+    uneven = edited(document, "cores.0.masses.0.2", 0.25)
+    assert "core 0" in check_certificate(uneven, graph, prop).reason
+
+
+def test_an_empty_region_needs_no_multipliers() -> None:
+    document = split_on_a_phase()
+    document["atoms"] += [["at_most", 0, -2]]
+    document["regions"] += [child(3), child(-3), child(2, parent=3)]
+    empty = [{"region": region, "case": 0, "empty": True} for region in (3, 5)]
+
+    assert check(document | {"cores": [*document["cores"], *empty]}).accepted
+    wrong = {"region": 4, "case": 0, "empty": True}
+    assert "not empty" in check(document | {"cores": [*document["cores"], wrong]}).reason
+
+
+def test_a_region_is_empty_where_a_demanded_phase_is_impossible() -> None:
+    prop = one_case(at_least(Fraction(1, 2)), inside=box(Fraction(1, 4), 1))
+    document = split_on_a_phase() | head(prop)
+    document["cores"][1] = {"region": 2, "case": 0, "empty": True}
+
+    assert check(document, prop).accepted
+
+
+def test_thresholds_of_one_input_are_known_to_be_in_order() -> None:
+    # Regions x <= 0, and x >= -1/2: only with (x <= -1/2 implies x <= 0) do they cover all.
+    document = split_on_the_input()
+    document["atoms"] = [["case", 0], ["at_most", 0, 0], ["at_most", 0, -0.5]]
+    document["regions"] = [root(), child(2), child(-3), child(-2, parent=2)]
+    document["cores"] = [core(1), core(3)]
+
+    assert check(document).accepted
+    reordered = edited(document, "atoms.2.2", 0.5)
+    assert check(reordered).reason == "clause 0: it does not follow by unit propagation"
+
+
+def test_a_property_without_cases_holds_by_the_empty_clause() -> None:
+    prop = Property(1, 1, ())
+    document = head(prop) | {"atoms": [], "regions": [], "cores": [], "clauses": [[]]}
+
+    assert check(document, prop).accepted
+    assert "clauses" in check(document | {"clauses": []}, prop).reason
+
+
+def test_a_core_may_serve_another_case_with_the_same_box_only() -> None:
+    prop = Property(
+        1, 1, tuple(Case(box(-1, upper), (at_least(Fraction(1, 2)),)) for upper in (1, 1, 2))
+    )
+    document = split_on_a_phase() | head(prop)
+    document["atoms"] = [["case", 0], ["phase", 0, 0], ["case", 1], ["case", 2]]
+    document["cores"] += [core(1, case=1), core(2, case=1)]
+    third = [root(2), child(2, (1,), parent=3), child(-2, (), parent=3)]
+    full = document | {
+        "regions": [*document["regions"], *third],
+        "cores": [*document["cores"], core(4, case=2), core(5, case=2)],
+        "clauses": [[-1], [-3], [-4], []],
+    }
+
+    assert check(full, prop).accepted
+    assert "box" in check(edited(full, "cores.4.region", 1), prop).reason
+    assert "case 1" in check(edited(full, "atoms.2", ["phase", 0, 1]), prop).reason
+
+
+VIOLATED = head(one_case(at_least(0)), "violated")
+
+
+def test_a_violating_point_is_accepted() -> None:
+    report = check(VIOLATED | {"point": ["1/3"]}, one_case(at_least(0)))
+
+    assert report == CheckReport(True, Verdict.VIOLATED, "")
+
+
+@pytest.mark.parametrize(
+    "point", [["3/2"], [], ["0", "0"], "0", [float("nan")], [None], [True], ["0/0"], ["1.5"]]
+)
+def test_other_points_are_rejected(point: Any) -> None:
+    assert not check(VIOLATED | {"point": point}, one_case(at_least(0))).accepted
+
+
+def test_a_point_that_does_not_violate_is_rejected() -> None:
+    prop = one_case(at_least(1))
+
+    report = check(head(prop, "violated") | {"point": [0]}, prop)
+
+    assert report == CheckReport(
+        False, Verdict.UNKNOWN, "point: the property is not violated there"
+    )
+
+
+DEEP: list[Any] = []
+for _ in range(100_000):
+    DEEP = [DEEP]
+
+# Path in the certificate of `split_on_a_phase`, what stands there instead, what the reason names.
+BREACHES: list[tuple[str, Any, str]] = [
+    ("format", "mucg4-certificate/2", "format"),
+    ("semantics", "float32", "semantics"),
+    ("verdict", "unknown", "verdict"),
+    ("verdict", ["holds"], "verdict"),
+    ("network", "0" * 64, "network"),
+    ("network", None, "network"),
+    ("property", "0" * 64, "property"),
+    ("atoms", {}, "atoms"),
+    ("atoms", [["case", 0], ["phase", 0, 0], ["phase", 0, 0]], "atom 2 repeats atom 1"),
+    (
+        "atoms",
+        [["case", 0], ["phase", 0, 0], ["at_most", 0, "1/2"], ["at_most", 0, 0.5]],
+        "atom 3 repeats atom 2",
+    ),
+    ("atoms.0", ["case", 1], "atom 0"),
+    ("atoms.0", ["case", False], "atom 0"),
+    ("atoms.0", ["case", -1], "atom 0"),
+    ("atoms.0", ["case"], "atom 0"),
+    ("atoms.0", ["phase", 0, 1], "case 0"),
+    ("atoms.1", ["phase", 0, 2], "atom 1"),
+    ("atoms.1", ["phase", 1, 0], "atom 1"),
+    ("atoms.1", ["phase", 0, -1], "atom 1"),
+    ("atoms.1", ["phase", 0, 0.0], "atom 1"),
+    ("atoms.1", ["at_most", 1, 0.0], "atom 1"),
+    ("atoms.1", ["at_most", 0, float("inf")], "atom 1"),
+    ("atoms.1", ["at_most", 0, "1/0"], "atom 1"),
+    ("atoms.1", ["at_most", 0, "9" * 3000], "atom 1"),
+    ("atoms.1", ["at_most", 0, 1 << 5000], "atom 1"),
+    ("atoms.1", ["at_most", 0, "\u0663"], "atom 1"),
+    ("atoms.1", ["at_most", 0, "1\n"], "atom 1"),
+    ("atoms.1", [["phase"], 0, 0], "atom 1"),
+    ("atoms.1", DEEP, "atom 1"),
+    ("regions.0", DEEP, "region 0"),
+    ("regions.0.case", 1, "region 0"),
+    ("regions.0.case", True, "region 0"),
+    ("regions.0.parent", 0, "region 0"),
+    ("regions.0.slopes", [], "region 0, slopes"),
+    ("regions.0.slopes.0", [[0], [0.5, 0.5]], "region 0, slopes, layer 0"),
+    ("regions.0.slopes.0", [[0, 0], [0.5, 0.5]], "twice"),
+    ("regions.0.slopes.0", [[0, 2], [0.5, 0.5]], "region 0, slopes, layer 0"),
+    ("regions.0.slopes.0.1.0", 1.0000001, "from 0 to 1"),
+    ("regions.0.slopes.0.1.0", -1e-300, "from 0 to 1"),
+    ("regions.0.slopes.0.1.0", float("nan"), "finite"),
+    ("regions.0.alpha", [[], []], "region 0, alpha"),
+    ("regions.0.alpha.0", [2], "region 0, alpha, layer 0"),
+    ("regions.0.extra", 1, "region 0"),
+    ("regions.1.alpha.0", [1, 1], "twice"),
+    ("regions.1.parent", 1, "region 1, parent"),
+    ("regions.1.parent", 2, "region 1, parent"),
+    ("regions.1.parent", -1, "region 1, parent"),
+    ("regions.1.parent", None, "region 1, parent"),
+    ("regions.1.parent", False, "region 1, parent"),
+    ("regions.1.literal", 0, "region 1, literal"),
+    ("regions.1.literal", 3, "region 1, literal"),
+    ("regions.1.literal", -3, "region 1, literal"),
+    ("regions.1.literal", 1, "is a case"),
+    ("regions.1.literal", 2.0, "region 1, literal"),
+    ("regions.2.parent", 1, "region 2: its path has atom 1 already"),
+    ("regions.2.literal", 2, "core 1"),
+    ("cores.0", {"region": 1, "case": 0, "empty": True}, "core 0"),
+    ("cores.0", {"region": 1, "case": 0, "empty": 1}, "core 0, empty"),
+    ("cores.0", {"region": 1, "case": 0}, "core 0"),
+    ("cores.0.region", 3, "core 0, region"),
+    ("cores.0.region", -1, "core 0, region"),
+    ("cores.0.region", 0, "core 0"),
+    ("cores.0.case", 1, "core 0, case"),
+    ("cores.0.rows", [], "core 0, rows"),
+    ("cores.0.rows", [1, 0], "core 0, rows"),
+    ("cores.0.rows", [-1], "core 0, row 0"),
+    ("cores.0.rows", [0], "core 0"),
+    ("cores.0.rows", [True], "core 0, row 0"),
+    ("cores.0.rows", [float("inf")], "core 0, row 0"),
+    ("cores.0.neurons", [[0, 1, 1]], "core 0, neuron 0"),
+    ("cores.0.neurons", [[0, 1, 1.5, 0]], "core 0, neuron 0"),
+    ("cores.0.neurons", [[0, 1, 1, -1]], "core 0, neuron 0"),
+    ("cores.0.neurons", [[0, 1, 0, 0]], "core 0"),
+    ("cores.0.neurons", [[0, 1, 1, 0], [0, 1, 1, 0]], "twice"),
+    ("cores.0.masses", [[0, 1, 1]], "mass for neuron (0, 1)"),
+    ("cores.0.masses", [[0, 0, -1]], "core 0, mass 0"),
+    ("cores.0.masses", [[0, 0, 1], [0, 0, 1]], "twice"),
+    ("cores.1.empty", True, "core 1"),
+    ("clauses", [], "clauses"),
+    ("clauses", [[1]], "clauses"),
+    ("clauses", [[], [1]], "clauses"),
+    ("clauses", [[-1, 2, 0], []], "clause 0"),
+    ("clauses", [[-3], []], "clause 0"),
+    ("clauses", [[True], []], "clause 0"),
+    ("clauses", "[]", "clauses"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "named"), BREACHES, ids=range(len(BREACHES)))
+def test_a_breach_is_rejected_with_its_place(path: str, value: Any, named: str) -> None:
+    report = check(edited(split_on_a_phase(), path, value))
+
+    assert not report.accepted
+    assert report.verdict is Verdict.UNKNOWN
+    assert named in report.reason
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*split_on_a_phase(), "cores.0", "cores.1", "regions.0", "regions.0.alpha", "cores.0.rows"],
+)
+def test_nothing_can_be_left_out(path: str) -> None:
+    assert not check(without(split_on_a_phase(), path)).accepted
+
+
+@pytest.mark.parametrize("document", [None, [], "holds", 1.0, {}, {1: 2}])
+def test_what_is_no_object_is_rejected(document: Any) -> None:
+    assert not check_certificate(document, network(), half()).accepted
+
+
+def test_a_property_of_another_width_is_rejected() -> None:
+    prop = Property(2, 1, ())
+
+    assert "inputs" in check(head(prop) | {"clauses": [[]]}, prop).reason
+
+
+def test_a_path_longer_than_the_interpreters_stack_is_walked() -> None:
+    document = split_on_a_phase()
+    depth = 2000
+    document["atoms"] += [["at_most", 0, f"{n}/{depth}"] for n in range(depth)]
+    chain = [child(3 + n, parent=3 + n) for n in range(depth)]
+    document["regions"] += [child(-2), *chain]
+    document["cores"] += [core(3 + depth)]
+
+    report = check(document)
+
+    assert report.accepted
+    assert report.regions == depth + 4
+
+
+def test_a_path_beyond_the_limit_is_rejected() -> None:
+    document = split_on_the_input()
+    document["atoms"] += [["at_most", 0, f"-{n}"] for n in range(2, MOST_LITERALS + 3)]
+    chain = [child(4 + n, parent=3 + n) for n in range(MOST_LITERALS)]
+    document["regions"] += [child(3), *chain]
+    document["cores"] += [core(3 + MOST_LITERALS)]
+
+    assert f"more than {MOST_LITERALS} literals" in check(document).reason

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network that fits in the head, and certificates for it written by hand.
+
+``y = relu(x) - relu(x)`` on ``[-1, 1]`` is 0, but relaxing the two neurons one by one only gives
+``y <= 1/2``. So ``y >= 1/2`` needs a split, on a phase or on the input.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from verifier.ir.fingerprint import fingerprint
+from verifier.ir.graph import Graph, Node
+from verifier.ir.operators import Affine, Input, Relu
+from verifier.ir.rational import RationalArray
+from verifier.spec.fingerprint import property_fingerprint
+from verifier.spec.property import Case, InputBox, LinearConstraint, Property
+
+Document = dict[str, Any]
+
+
+def dense(weights: list[list[int]], bias: list[int]) -> Affine:
+    flat = [entry for row in weights for entry in row]
+    shape = (len(weights), len(weights[0]))
+    return Affine(
+        (RationalArray.from_fractions(flat, shape),),
+        RationalArray.from_fractions(bias, (len(bias),)),
+    )
+
+
+def network() -> Graph:
+    nodes = (
+        Node("x", Input(), (), 1),
+        Node("hidden", dense([[1], [1]], [0, 0]), (0,), 2),
+        Node("relu", Relu(), (1,), 2),
+        Node("y", dense([[1, -1]], [0]), (2,), 1),
+    )
+    return Graph(nodes)
+
+
+def box(lower: int | Fraction = -1, upper: int | Fraction = 1) -> InputBox:
+    return InputBox((Fraction(lower),), (Fraction(upper),))
+
+
+def at_least(value: Fraction | int, *, strict: bool = False) -> LinearConstraint:
+    """Return the violation ``y >= value``."""
+    return LinearConstraint((), ((0, Fraction(-1)),), -Fraction(value), strict)
+
+
+def one_case(*constraints: LinearConstraint, inside: InputBox | None = None) -> Property:
+    return Property(1, 1, (Case(inside or box(), constraints),))
+
+
+def half() -> Property:
+    return one_case(at_least(Fraction(1, 2)))
+
+
+def head(prop: Property, verdict: str = "holds") -> Document:
+    return {
+        "format": "mucg4-certificate/1",
+        "verdict": verdict,
+        "semantics": "real",
+        "network": fingerprint(network()),
+        "property": property_fingerprint(prop),
+    }
+
+
+def root(case: int = 0) -> Document:
+    return {"parent": None, "case": case, "slopes": [[[0, 1], [0.5, "1/2"]]], "alpha": [[]]}
+
+
+def child(literal: int, alpha: tuple[int, ...] = (), parent: int = 0) -> Document:
+    return {"parent": parent, "literal": literal, "alpha": [list(alpha)]}
+
+
+def core(region: int, case: int = 0, **changes: Any) -> Document:
+    return {"region": region, "case": case, "rows": [1], "neurons": [], "masses": []} | changes
+
+
+def split_on_a_phase() -> Document:
+    """Prove ``y < 1/2``: where neuron 0 is active ``y = x - relu(x)``, else ``y = -relu(x)``."""
+    return head(half()) | {
+        "atoms": [["case", 0], ["phase", 0, 0]],
+        "regions": [root(), child(2, alpha=(1,)), child(-2)],
+        "cores": [core(1), core(2)],
+        "clauses": [[]],
+    }
+
+
+def split_on_the_input() -> Document:
+    """Prove the same by cutting the box at 0."""
+    return split_on_a_phase() | {
+        "atoms": [["case", 0], ["at_most", 0, 0.0]],
+        "regions": [root(), child(2), child(-2)],
+    }
+
+
+def touching() -> tuple[Document, Property]:
+    """Return a proof of ``y <= 1/2`` without a split: zero slack, so it must be strict."""
+    prop = one_case(at_least(Fraction(1, 2), strict=True))
+    return head(prop) | {
+        "atoms": [["case", 0]],
+        "regions": [root()],
+        "cores": [core(0, neurons=[[0, 1, 0.5, 0]])],
+        "clauses": [[]],
+    }, prop
