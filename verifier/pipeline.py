@@ -8,6 +8,7 @@ solver is loaded only when a search asks for it, so that easy runs never import 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from verifier.change.neuron_map import NeuronMap
@@ -35,7 +36,7 @@ from verifier.spec.vnnlib_reader import check_fits
 from verifier.verdict import Answer, Semantics, Verdict, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from fractions import Fraction
 
     from verifier.engine.limits import ProgressFn
@@ -75,7 +76,7 @@ class Result:
     statistics: Statistics
     proof: Proof | None
     reuse: ReuseReport | None = None
-    _evidence: _Evidence | None = field(default=None, repr=False)
+    _certify: Callable[[], dict[str, Any]] | None = field(default=None, repr=False)
 
     def certificate(self) -> dict[str, Any]:
         """Return the certificate of the verdict.
@@ -84,29 +85,10 @@ class Result:
             VerifierError: The verdict is UNKNOWN.
             RefusedError: Part of the proof exists only in the exact solver.
         """
-        if self._evidence is None:
+        if self._certify is None:
             msg = "no certificate: the verdict is unknown, or rests on the differential margin"
             raise VerifierError(msg)
-        return self._evidence.certificate()
-
-
-@dataclass(frozen=True, eq=False)
-class _Evidence:
-    """What a certificate is made from, on demand."""
-
-    problem: Problem
-    cores: tuple[Core, ...]
-    refutation: Refutation | None
-    point: tuple[Fraction, ...] | None
-
-    def certificate(self) -> dict[str, Any]:
-        if self.point is not None:
-            return certificate_of_violation(self.problem.graph, self.problem.prop, self.point)
-        refutation = self.refutation or cover(self.cores, len(self.problem.prop.cases))
-        if refutation is None:
-            msg = "internal error: the cores of a proof do not cover the property"
-            raise VerifierError(msg)
-        return certificate_of_cores(self.problem, self.cores, refutation)
+        return self._certify()
 
 
 class _Z3:
@@ -158,10 +140,12 @@ def prove(
     searched = run.budget.spent_seconds
     with run.statistics.timing("minimize"):
         cores, leaves = minimize(run.problem, outcome.cores, run.limited(MINIMIZE_SHARE * searched))
-    return run.holds(tuple(cores), tuple(leaves))
+    with run.statistics.timing("cover"):
+        refutation = cover(cores, len(prop.cases))
+    return run.holds(tuple(cores), tuple(leaves), refutation)
 
 
-def reverify(
+def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the call)
     graph: Graph,
     prop: Property,
     proof: Proof,
@@ -201,7 +185,7 @@ def reverify(
     if point is not None:
         return run.violated(point, reuse.report)
     if proof.verdict is Verdict.VIOLATED:
-        return run.result(run.search.run(run.whole()), reuse.report)
+        return run.searched(reuse.report)
     if original is not None:
         with run.statistics.timing("differential margin"):
             if _transfers(run, reuse, original):
@@ -274,15 +258,32 @@ class _Run:
         with self.statistics.timing("attack"):
             return attack(self.problem, self.options.seed, steps)
 
+    def searched(self, reuse: ReuseReport | None) -> Result:
+        """Search the whole property and return the result."""
+        outcome = self.search.run(self.whole())
+        refutation = None
+        if outcome.answer is Answer.UNSAT:
+            refutation = cover(outcome.cores, len(self.problem.prop.cases))
+        return self.result(outcome, reuse, refutation)
+
     def violated(self, point: tuple[Fraction, ...], reuse: ReuseReport | None = None) -> Result:
         """Return the result of a counterexample."""
         return self.result(Outcome(Answer.SAT, (), point), reuse)
 
-    def holds(self, cores: tuple[Core, ...], leaves: tuple[Leaf, ...]) -> Result:
-        """Return the result of cores that cover everything."""
-        evidence = _Evidence(self.problem, cores, None, None)
+    def holds(
+        self, cores: tuple[Core, ...], leaves: tuple[Leaf, ...], refutation: Refutation | None
+    ) -> Result:
+        """Return the result of cores that cover everything.
+
+        Raises:
+            VerifierError: They do not: a defect of search or minimisation, not a verdict.
+        """
+        if refutation is None:
+            msg = "internal error: the cores of the proof do not cover the property"
+            raise VerifierError(msg)
+        certify = partial(certificate_of_cores, self.problem, cores, refutation)
         proof = self._proof(Verdict.HOLDS, cores, leaves, None)
-        return self._result(Verdict.HOLDS, "", None, proof, evidence)
+        return self._result(Verdict.HOLDS, "", None, proof, certify)
 
     def transferred(self, reuse: ReuseReport) -> Result:
         """Return the result of the differential margin."""
@@ -298,17 +299,18 @@ class _Run:
         verdict = verdict_of(outcome.answer)
         if verdict is Verdict.UNKNOWN:
             return self._result(verdict, outcome.reason, None, None, None, reuse)
-        leaves = tuple(Leaf(core.path, i) for i, core in enumerate(outcome.cores))
-        cores = outcome.cores if verdict is Verdict.HOLDS else ()
-        proof = self._proof(verdict, cores, leaves if cores else (), outcome.point)
-        evidence = _Evidence(self.problem, cores, refutation, outcome.point)
+        if verdict is Verdict.HOLDS:
+            leaves = tuple(Leaf(core.path, i) for i, core in enumerate(outcome.cores))
+            return replace(self.holds(outcome.cores, leaves, refutation), reuse=reuse)
         counterexample = self._replayed(outcome.point)
-        return self._result(verdict, "", counterexample, proof, evidence, reuse)
+        proof = self._proof(verdict, (), (), counterexample.input)
+        graph, prop = self.problem.graph, self.problem.prop
+        certify = partial(certificate_of_violation, graph, prop, counterexample.input)
+        return self._result(verdict, "", counterexample, proof, certify, reuse)
 
-    def _replayed(self, point: tuple[Fraction, ...] | None) -> Counterexample | None:
-        if point is None:
-            return None
-        counterexample = replay_exactly(self.problem.graph, self.problem.prop, point)
+    def _replayed(self, point: tuple[Fraction, ...] | None) -> Counterexample:
+        graph, prop = self.problem.graph, self.problem.prop
+        counterexample = None if point is None else replay_exactly(graph, prop, point)
         if counterexample is None:
             msg = f"internal error: the point {point} does not violate the property"
             raise VerifierError(msg)
@@ -339,7 +341,7 @@ class _Run:
         reason: str,
         counterexample: Counterexample | None,
         proof: Proof | None,
-        evidence: _Evidence | None,
+        certify: Callable[[], dict[str, Any]] | None,
         reuse: ReuseReport | None = None,
     ) -> Result:
         return Result(
@@ -351,5 +353,5 @@ class _Run:
             self.statistics,
             proof,
             reuse,
-            evidence,
+            certify,
         )

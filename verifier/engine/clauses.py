@@ -6,7 +6,8 @@ case has a solution; smaller thresholds imply larger ones; and for each core, no
 and literals. They are unsatisfiable exactly when no way to decide every atom escapes all cores.
 
 The solver (CaDiCaL, Biere et al. 2024, through python-sat) is not trusted either: its proof, a
-list of clauses that each follow by reverse unit propagation, goes into the certificate.
+list of clauses that each follow by reverse unit propagation, is checked here at once, by the
+propagation of the certificate checker, and goes into the certificate to be checked again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from pysat.solvers import Solver
 
+from verifier.certificate.unit_propagation import ClauseSet
+from verifier.errors import VerifierError
 from verifier.ir.graph import Neuron
 from verifier.proof.literals import HalfSpace, Literal, Phase
 
@@ -69,7 +72,11 @@ class Clauses:
                 return number if below else -number
 
     def refute(self) -> Refutation | None:
-        """Return a proof that the clauses are unsatisfiable, or None when they are not."""
+        """Return a checked proof that the clauses are unsatisfiable, or None when they are not.
+
+        Raises:
+            VerifierError: The solver's proof is wrong: a defect, not a verdict.
+        """
         with Solver(name=SOLVER, bootstrap_with=self._all(), with_proof=True) as solver:
             if solver.solve():
                 return None
@@ -82,7 +89,18 @@ class Clauses:
             steps.append(tuple(int(word) for word in words[:-1]))
         if not steps or steps[-1]:
             steps.append(())
+        self._check(steps)
         return Refutation(tuple(self._atoms), tuple(steps))
+
+    def _check(self, steps: Sequence[Clause]) -> None:
+        known = ClauseSet(len(self._atoms))
+        for clause in self._all():
+            known.add(clause)
+        for number, step in enumerate(steps):
+            if not known.implies(step):
+                msg = f"internal error: step {number} of the SAT solver's proof does not follow"
+                raise VerifierError(msg)
+            known.add(step)
 
     def _all(self) -> list[list[int]]:
         return [list(clause) for clause in (*self._clauses, *self._ordering())]
