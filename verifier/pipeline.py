@@ -24,6 +24,7 @@ from verifier.engine.region import root
 from verifier.engine.reuse import Reuse, ReuseReport
 from verifier.engine.search import Outcome, Search, Task
 from verifier.engine.statistics import Statistics
+from verifier.engine.translate import check_map
 from verifier.errors import ProofMismatchError, VerifierError
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.fingerprint import fingerprint
@@ -49,7 +50,7 @@ PROVE_STEPS, REUSE_STEPS = 25, 6
 """Steps of the attack: a short one before reuse, since the original was not violated and what an
 attack costs is soon more than what reuse costs."""
 
-MINIMIZE_SHARE = 0.5
+MINIMIZE_SHARE = 0.25
 """Time for minimising, as a share of the search's: MUCs are worth some of it, not most."""
 
 
@@ -169,8 +170,9 @@ def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the 
             first; a verdict that rests on it has no certificate and no proof of its own.
 
     Raises:
-        ProofMismatchError: The proof is of another property or another original, or no map is
-            given and the widths differ.
+        ProofMismatchError: The proof is of another property or another original, the map names
+            neurons that do not exist, or no map is given and the widths differ.
+        CorruptFileError: The proof names what the property does not have.
         PropertyError: The property does not fit the network.
     """
     proof.check_property(prop)
@@ -178,6 +180,7 @@ def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the 
         proof.check_original(original)
     if neuron_map is None:
         neuron_map = _identity(graph, proof)
+    check_map(neuron_map, proof.layer_widths, graph.layer_widths)
     run = _Run(graph, prop, options, report)
     reuse = Reuse(run.search, proof, neuron_map)
     with run.statistics.timing("counterexample"):
@@ -201,7 +204,8 @@ def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
     if not differential.transfers(before, run.problem, proof.cores, neuron_map):
         return False
     # The margins are only what the file says so far. Have them evaluated on the original.
-    search = replace(run.search, problem=before, cores=[])
+    exact = _Z3(original, run.problem.prop)
+    search = replace(run.search, problem=before, exact=exact, cores=[])
     check = Reuse(search, proof, NeuronMap.identity(original))
     outcome = check.run()
     if check.refutation is None:

@@ -58,8 +58,9 @@ class Clauses:
 
     def add(self, core: Core) -> None:
         """Add the clause of a core."""
-        literals = tuple(-self.variable(literal) for literal in core.path)
-        self._clauses.append((-self._case(core.case), *literals))
+        # Deepest literals first: propagation watches the first two, and few clauses share those.
+        literals = tuple(-self.variable(literal) for literal in reversed(core.path))
+        self._clauses.append((*literals, -self._case(core.case)))
 
     def variable(self, literal: Literal) -> int:
         """Return the signed variable of a literal."""
