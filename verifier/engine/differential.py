@@ -57,10 +57,11 @@ def transfers(
     """
     if not _same_layers(original, compressed, neuron_map):
         return False
+    error = max(original.layers.error, compressed.layers.error)
     for group in range(len(original.groups)):
         # Zero times infinity is NaN here, and NaN is below no margin.
         with np.errstate(invalid="ignore", over="ignore"):
-            decrease = _decrease(original, compressed, group, neuron_map)
+            decrease = _decrease(original, compressed, group, neuron_map, error)
         for core in cores:
             if core.case not in decrease:
                 continue
@@ -72,7 +73,7 @@ def transfers(
             weights = core.multipliers.rows
             used = weights > 0.0
             loss = float(weights[used] @ np.maximum(decrease[core.case][used], 0.0))
-            if not loss * (1.0 + original.layers.error) + TINY < core.margin:
+            if not loss * (1.0 + error) + TINY < core.margin:
                 return False
     return True
 
@@ -85,7 +86,7 @@ def _same_layers(original: Problem, compressed: Problem, neuron_map: NeuronMap) 
 
 
 def _decrease(
-    original: Problem, compressed: Problem, group: int, neuron_map: NeuronMap
+    original: Problem, compressed: Problem, group: int, neuron_map: NeuronMap, error: float
 ) -> dict[int, Array]:
     """Return, for each case, by how much each of its rows can decrease at most."""
     before, after = original.groups[group], compressed.groups[group]
@@ -100,7 +101,7 @@ def _decrease(
         kept, places = pairs[k]
         old_z, new_z = before.bounds.preactivations[k], after.bounds.preactivations[k]
         values[k] = Box(np.maximum(old_z.lower, 0.0), np.maximum(old_z.upper, 0.0))
-        change = _affine(_rows(old, kept), _rows(new, places), values, changes, pairs, original)
+        change = _affine(_rows(old, kept), _rows(new, places), values, changes, pairs, error)
         changes[k] = _relu(change, _columns(old_z, kept), _columns(new_z, places))
     result: dict[int, Array] = {}
     for case, rows in before.objectives.items():
@@ -111,9 +112,9 @@ def _decrease(
             values,
             changes,
             pairs,
-            original,
+            error,
         )
-        slack = original.layers.error * (rows.magnitude + other.magnitude)
+        slack = error * (rows.magnitude + other.magnitude)
         result[case] = slack - change.lower[0]
     return result
 
@@ -128,9 +129,12 @@ def _affine(
     values: dict[int, Box],
     changes: dict[int, Box],
     pairs: dict[int, Pairs],
-    problem: Problem,
+    error: float,
 ) -> Box:
-    """Bound the difference of two affine maps of paired sources."""
+    """Bound the difference of two affine maps of paired sources.
+
+    Each coefficient's magnitude counts as ``TINY`` larger, for what underflow may have lost of it.
+    """
     shift = new[1] - old[1]
     lower, upper = shift[None, :].copy(), shift[None, :].copy()
     magnitude = (np.abs(old[1]) + np.abs(new[1]))[None, :]
@@ -148,11 +152,11 @@ def _affine(
             moved[:, kept] = after[:, places]
             low, high = _interval(after[:, places], change)
             lower, upper = lower + low, upper + high
-            magnitude = magnitude + change.magnitude @ np.abs(after[:, places]).T
+            magnitude = magnitude + change.magnitude @ (np.abs(after[:, places]) + TINY).T
         low, high = _interval(moved - before, value)
         lower, upper = lower + low, upper + high
-        magnitude = magnitude + value.magnitude @ (np.abs(moved) + np.abs(before)).T
-    slack = problem.layers.error * magnitude + TINY
+        magnitude = magnitude + value.magnitude @ (np.abs(moved) + np.abs(before) + TINY).T
+    slack = error * magnitude + TINY
     return Box(lower - slack, upper + slack)
 
 

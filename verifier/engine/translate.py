@@ -17,12 +17,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.errors import ProofMismatchError
 from verifier.ir.graph import Neuron
 from verifier.proof.literals import Literal, Path, Phase
 from verifier.proof.muc import Core, Multipliers, NeuronMultipliers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from verifier.change.neuron_map import NeuronMap
+
+
+def check_map(
+    neuron_map: NeuronMap, original_widths: Sequence[int], compressed_widths: Sequence[int]
+) -> None:
+    """Check that the neurons of a map exist and that no two share a counterpart.
+
+    Raises:
+        ProofMismatchError: One does not exist, or two do.
+    """
+    sides = (
+        ("original", {*neuron_map.kept, *neuron_map.removed}, original_widths),
+        ("compressed network", neuron_map.kept.values(), compressed_widths),
+    )
+    for which, neurons, widths in sides:
+        for layer, index in neurons:
+            if not (0 <= layer < len(widths) and 0 <= index < widths[layer]):
+                msg = (
+                    f"the neuron map names neuron {index} of ReLU layer {layer}; the {which} has "
+                    f"ReLU layers of {tuple(widths)} neurons: give the map of these two networks"
+                )
+                raise ProofMismatchError(msg)
+    if len(set(neuron_map.kept.values())) != len(neuron_map.kept):
+        msg = "the neuron map sends two neurons of the original to one of the compressed network"
+        raise ProofMismatchError(msg)
 
 
 def translate_path(path: Path, neuron_map: NeuronMap) -> tuple[Path, bool] | None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 FORMAT = "mucg4-proof/1"
 MOST_BYTES = 1 << 31
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +63,11 @@ class Proof:
     seconds: float
 
     def check_property(self, prop: Property) -> None:
-        """Raise unless the proof is about this property.
+        """Raise unless the proof is about this property and speaks of what the property has.
 
         Raises:
             ProofMismatchError: It is about another one.
+            CorruptFileError: It names a case, a row or an input that the property does not have.
         """
         own = property_fingerprint(prop)
         if own != self.prop:
@@ -74,6 +76,13 @@ class Proof:
                 "prove this property first"
             )
             raise ProofMismatchError(msg)
+        for number, core in enumerate(self.cores):
+            _check_core(core, prop, f"core {number} of the proof")
+        for number, leaf in enumerate(self.leaves):
+            _check_inputs(leaf.path, prop.input_width, f"leaf {number} of the proof")
+        if self.point is not None and len(self.point) != prop.input_width:
+            msg = f"the proof's point has {len(self.point)} inputs, not {prop.input_width}"
+            raise CorruptFileError(msg)
 
     def check_original(self, graph: Graph) -> None:
         """Raise unless the proof is about this network.
@@ -88,6 +97,24 @@ class Proof:
                 "give the original it belongs to"
             )
             raise ProofMismatchError(msg)
+
+
+def _check_core(core: Core, prop: Property, where: str) -> None:
+    if not 0 <= core.case < len(prop.cases):
+        msg = f"{where} is of case {core.case}; the property has {len(prop.cases)} cases"
+        raise CorruptFileError(msg)
+    rows = len(prop.cases[core.case].constraints)
+    if core.multipliers is not None and len(core.multipliers.rows) != rows:
+        msg = f"{where} weighs {len(core.multipliers.rows)} rows; case {core.case} has {rows}"
+        raise CorruptFileError(msg)
+    _check_inputs(core.path, prop.input_width, where)
+
+
+def _check_inputs(path: Path, width: int, where: str) -> None:
+    for literal in path:
+        if isinstance(literal, HalfSpace) and not 0 <= literal.input < width:
+            msg = f"{where} cuts input {literal.input}; the property has {width} inputs"
+            raise CorruptFileError(msg)
 
 
 def write_proof(proof: Proof, path: FilePath) -> None:
@@ -119,6 +146,8 @@ def read_proof(path: FilePath) -> Proof:
     except (
         OSError,
         EOFError,
+        ArithmeticError,
+        AttributeError,
         ValueError,
         KeyError,
         TypeError,
@@ -177,23 +206,25 @@ def _proof(document: dict[str, Any]) -> Proof:
     cores = tuple(_core(entry, widths) for entry in document["cores"])
     leaves = tuple(Leaf(_path(path, widths), int(core)) for path, core in document["leaves"])
     if any(not 0 <= leaf.core < len(cores) for leaf in leaves):
-        msg = "a leaf names a core that does not exist"
-        raise ValueError(msg)
-    point = document["point"]
+        _fail("a leaf names a core that does not exist")
+    point, verdict = document["point"], Verdict(document["verdict"])
+    if verdict is Verdict.UNKNOWN or (point is None) != (verdict is Verdict.HOLDS):
+        _fail(f"verdict {str(verdict)!r} {'without' if point is None else 'with'} a counterexample")
     return Proof(
         str(document["network"]),
         str(document["property"]),
         widths,
-        Verdict(document["verdict"]),
+        verdict,
         cores,
         leaves,
         None if point is None else tuple(Fraction(value) for value in point),
-        float(document["seconds"]),
+        _at_least_zero(document["seconds"], "the seconds that the proof cost"),
     )
 
 
 def _core(entry: dict[str, Any], widths: tuple[int, ...]) -> Core:
-    margin = math.inf if entry["margin"] is None else float(entry["margin"])
+    margin = entry["margin"]
+    margin = math.inf if margin is None else _at_least_zero(margin, "a core's margin")
     path = _path(entry["path"], widths)
     if "rows" not in entry:
         return Core(int(entry["case"]), path, None, margin)
@@ -201,8 +232,7 @@ def _core(entry: dict[str, Any], widths: tuple[int, ...]) -> Core:
     masses = {_neuron(k, i, widths): _mass(m) for k, i, m in entry["masses"]}
     rows = _floats(entry["rows"])
     if np.any(rows < 0.0):
-        msg = "a core has a negative row weight"
-        raise ValueError(msg)
+        _fail("a core has a negative row weight")
     return Core(int(entry["case"]), path, Multipliers(rows, layers, masses), margin)
 
 
@@ -212,47 +242,63 @@ def _neurons(layer: int, part: list[Any], widths: tuple[int, ...]) -> NeuronMult
     for neuron in part[0]:
         _neuron(layer, neuron, widths)
     if not len(index) == len(alpha) == len(q):
-        msg = f"multipliers of layer {layer} have different lengths"
-        raise ValueError(msg)
+        _fail(f"multipliers of layer {layer} have different lengths")
+    if np.any(index[1:] <= index[:-1]):
+        _fail(f"multipliers of layer {layer} are not in ascending order")
     if np.any(alpha < 0.0) or np.any(alpha > 1.0) or np.any(q < 0.0):
-        msg = f"multipliers of layer {layer} are out of range"
-        raise ValueError(msg)
+        _fail(f"multipliers of layer {layer} are out of range")
     return NeuronMultipliers(index, alpha, q)
 
 
 def _path(entries: list[Any], widths: tuple[int, ...]) -> Path:
-    return tuple(_literal(entry, widths) for entry in entries)
+    path = tuple(_literal(entry, widths) for entry in entries)
+    phases = {literal for literal in path if isinstance(literal, Phase)}
+    if any(literal.negated() in phases for literal in phases):
+        _fail("a path has both phases of a neuron")
+    return path
 
 
 def _literal(entry: list[Any], widths: tuple[int, ...]) -> Literal:
     match entry:
         case ["phase", int(layer), int(index), bool(active)]:
             return Phase(_neuron(layer, index, widths), active)
-        case ["input", int(index), float(threshold), bool(below)] if math.isfinite(threshold):
+        case ["input", int(index), float(threshold), bool(below)] if _is_index(
+            index
+        ) and math.isfinite(threshold):
             return HalfSpace(index, threshold, below)
         case _:
-            msg = f"not a literal: {entry!r:.80}"
-            raise ValueError(msg)
+            _fail(f"not a literal: {entry!r:.80}")
 
 
-def _neuron(layer: int, index: int, widths: tuple[int, ...]) -> Neuron:
-    if not (0 <= layer < len(widths) and 0 <= index < widths[layer]):
-        msg = f"no neuron {index} in layer {layer}"
-        raise ValueError(msg)
+def _neuron(layer: Any, index: Any, widths: tuple[int, ...]) -> Neuron:
+    if not (_is_index(layer) and _is_index(index)):
+        _fail(f"neuron {index!r:.20} of layer {layer!r:.20}: not two integers")
+    if not (layer < len(widths) and index < widths[layer]):
+        _fail(f"no neuron {index} in layer {layer}")
     return Neuron(layer, index)
 
 
+def _is_index(value: Any) -> bool:
+    # JSON's ``true`` is the integer 1 to Python, but to numpy an index that selects everything:
+    # a phase literal of neuron ``true`` would cut a region by the phases of a whole layer.
+    return type(value) is int and value >= 0
+
+
 def _mass(value: Any) -> float:
-    mass = float(value)
-    if not 0.0 <= mass < math.inf:
-        msg = f"a literal's mass is {mass}"
-        raise ValueError(msg)
-    return mass
+    return float(_floats([value])[0]) if value >= 0 else _fail(f"a literal's mass is {value}")
+
+
+def _at_least_zero(value: Any, what: str) -> float:
+    number = float(value)
+    if not 0.0 <= number < math.inf:
+        _fail(f"{what}: {number} is not a finite number of at least 0")
+    return number
 
 
 def _floats(values: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     array = np.array(values, dtype=np.float64)
     if array.ndim != 1 or not np.all(np.isfinite(array)):
-        msg = "multipliers are not a list of finite numbers"
-        raise ValueError(msg)
+        _fail("multipliers are not a list of finite numbers")
+    if np.any(np.abs(array) > _LARGEST) or np.any(array != array.astype(np.float32)):
+        _fail("multipliers are not float32 numbers")
     return array
