@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHUNK = 25
+MOST_SHRUNKEN = 10
+"""Failures that are simplified, which takes up to a minute each; one bug makes many."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         counts += report.counts
         if report.failures:
             failed += 1
-            _write(report, choices.failures)
+            _write(report, choices.failures, shrinks=failed <= MOST_SHRUNKEN)
     seconds = time.perf_counter() - started
     print(f"{choices.count} cases in {seconds:.0f} s, {choices.count / seconds:.1f} a second")
     for name, count in sorted(counts.items()):
@@ -80,15 +82,17 @@ def _start() -> None:
     warnings.simplefilter("error")
 
 
-def _write(report: CaseReport, folder: Path) -> None:
-    """Print a failure, and write it down, shrunken."""
+def _write(report: CaseReport, folder: Path, *, shrinks: bool) -> None:
+    """Print a failure, and write down its case, simplified if that is asked for."""
     for failure in report.failures:
-        print(f"seed {report.seed}: {failure}")
+        print(f"seed {report.seed}: {failure}", flush=True)
     _start()
-    small = shrink(random_case(report.seed), lambda case: bool(check(case).kinds & report.kinds))
-    text = "\n".join([*report.failures, "", "shrunken:", *check(small).failures, describe(small)])
+    case = random_case(report.seed)
+    if shrinks:
+        case = shrink(case, lambda other: bool(check(other).kinds & report.kinds))
+    text = "\n".join([*report.failures, "", *check(case).failures, describe(case), ""])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{report.seed}.txt").write_text(text + "\n", encoding="utf-8")
+    (folder / f"{report.seed}.txt").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

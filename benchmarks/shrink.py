@@ -8,6 +8,7 @@ neurons stay; a neuron whose weights are zero is as good as gone.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -23,23 +24,23 @@ if TYPE_CHECKING:
     from verifier.ir.graph import Graph
     from verifier.spec.property import Case, LinearConstraint, Property
 
-MOST_TRIALS = 600
 
-
-def shrink(case: RandomCase, fails: Callable[[RandomCase], bool]) -> RandomCase:
-    """Return a case that fails and has no simpler one next to it, or the best that was found.
+def shrink(
+    case: RandomCase, fails: Callable[[RandomCase], bool], seconds: float = 60.0
+) -> RandomCase:
+    """Return a case that fails and has no simpler one next to it, or the best found in time.
 
     Args:
         case: Fails.
         fails: Whether a case fails in the way that is looked for.
+        seconds: How long to look.
     """
-    trials = 0
+    end = time.monotonic() + seconds
     improved = True
     while improved:
         improved = False
         for candidate in _simpler(case):
-            trials += 1
-            if trials > MOST_TRIALS:
+            if time.monotonic() > end:
                 return case
             if fails(candidate):
                 case, improved = candidate, True
