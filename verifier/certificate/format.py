@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import CorruptFileError
@@ -45,7 +46,7 @@ def read_certificate(path: Path) -> dict[str, Any]:
             msg = f"{path}: certificate is larger than {MOST_BYTES} bytes"
             raise CorruptFileError(msg)
         document = json.loads(data)
-    except (OSError, EOFError, ValueError, RecursionError) as error:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         msg = f"{path}: not a certificate: {error}"
         raise CorruptFileError(msg) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates as files, and the arithmetic that reads them where flint is missing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.certificate.tiny import half, network, split_on_a_phase
+from verifier.certificate.checker import check_certificate
+from verifier.certificate.format import read_certificate, write_certificate
+from verifier.certificate.integer_matrix import PlainArithmetic, fastest_arithmetic
+from verifier.errors import CorruptFileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("name", ["certificate.json", "certificate.json.gz"])
+def test_a_certificate_is_read_back_and_accepted(tmp_path: Path, name: str) -> None:
+    write_certificate(split_on_a_phase(), tmp_path / name)
+
+    document = read_certificate(tmp_path / name)
+
+    assert document == split_on_a_phase()
+    assert check_certificate(document, network(), half()).accepted
+
+
+def test_the_same_certificate_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.gz", "b.gz"):
+        write_certificate(split_on_a_phase(), tmp_path / name)
+
+    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+
+
+FULL = json.dumps(split_on_a_phase()).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        FULL[:-1],
+        b"[" * 100_000,
+        b"\xff",
+        b"null",
+        b"[]",
+        b"{}",
+        FULL.replace(b"certificate/1", b"certificate/2"),
+        gzip.compress(FULL)[:-9],
+        gzip.compress(FULL)[:20] + b"\0" * 40,
+        b'{"format": "mucg4-certificate/1", "n": ' + b"9" * 5000 + b"}",
+    ],
+    ids=range(11),
+)
+def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "certificate.json"
+    path.write_bytes(content)
+
+    with pytest.raises(CorruptFileError, match=r"certificate\.json"):
+        read_certificate(path)
+
+
+def test_without_flint_the_standard_library_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "flint", None)
+
+    assert isinstance(fastest_arithmetic(), PlainArithmetic)
+    assert check_certificate(split_on_a_phase(), network(), half()).accepted
