@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network as the commands use it: the graph, and the bytes that it was read from.
+
+What is verified is the graph, what is deployed is the file. Two checks tie them together, both by
+running the file's bytes in onnxruntime: the import gate, before a verification, and the replay of
+a counterexample, after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from verifier.errors import RefusedError, UsageError, VerifierError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+    from pathlib import Path
+
+    from verifier.ir.graph import Graph
+    from verifier.pipeline import Result
+    from verifier.spec.counterexample import Counterexample
+    from verifier.spec.property import Property
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network file.
+
+    Attributes:
+        path: Where it lies.
+        content: Its bytes, read once.
+        graph: What they say, in normal form.
+    """
+
+    path: Path
+    content: bytes
+    graph: Graph
+
+    @classmethod
+    def read(cls, path: Path) -> Network:
+        """Read a network.
+
+        Raises:
+            UsageError: The file cannot be read.
+            RefusedError: It is damaged, or uses what is not modelled.
+        """
+        from verifier.ir.onnx_model import MAX_FILE_BYTES
+        from verifier.ir.onnx_reader import read_onnx
+
+        try:
+            with path.open("rb") as file:
+                content = file.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            msg = f"{path}: cannot be read: {error.strerror or error}"
+            raise UsageError(msg) from error
+        try:
+            return cls(path, content, read_onnx(content))
+        except RefusedError as error:
+            msg = f"{path}: {error}"
+            raise type(error)(msg) from error
+
+    def check(self, prop: Property) -> None:
+        """Check that onnxruntime computes what the graph computes, on inputs of the property.
+
+        Raises:
+            PropertyError: The property does not fit the network.
+            RefusedError: It does not, or cannot run the file.
+        """
+        from verifier.ir.import_gate import check_against_onnxruntime
+        from verifier.spec.vnnlib_reader import check_fits
+
+        check_fits(prop, self.graph)
+        box = prop.cases[0].box if prop.cases else None
+        ends = None if box is None else (box.lower, box.upper)
+        try:
+            check_against_onnxruntime(self.content, self.graph, box=ends)
+        except RefusedError as error:
+            msg = f"{self.path}: {error}"
+            raise type(error)(msg) from error
+
+    def replay(self, result: Result, prop: Property) -> tuple[Result, str]:
+        """Return the result with its counterexample replayed in onnxruntime.
+
+        The exact counterexample stands whatever the floats say, so what goes wrong here is
+        returned as a text and does not take the verdict back.
+        """
+        from verifier.spec.counterexample import replay_in_onnxruntime
+
+        if result.counterexample is None:
+            return result, ""
+        try:
+            point = self._in_floats(result.counterexample.input, prop)
+            runs = replay_in_onnxruntime(self.content, prop, point)
+        except VerifierError as error:
+            return result, str(error)
+        replayed = replace(result.counterexample, replay=tuple(runs))
+        return replace(result, counterexample=replayed), ""
+
+    def _in_floats(self, x: Sequence[Fraction], prop: Property) -> Sequence[Fraction]:
+        """Return the nearest point of the input set that the network's input type can hold.
+
+        Where there is none, the point itself: the replay rounds it and says that it left the set.
+        """
+        from verifier.ir.onnx_model import parse
+        from verifier.spec.counterexample import is_inside, nearest_floats_inside
+
+        element = parse(self.content).source.element
+        boxes = {id(case.box): case.box for case in prop.cases}.values()
+        box = next(box for box in boxes if is_inside(box, x))
+        return nearest_floats_inside(box, x, element.dtype.name) or x
+
+
+def counterexample_json(counterexample: Counterexample | None, problem: str) -> Any:
+    """Return a counterexample as JSON values, with what went wrong in its replay."""
+    if counterexample is None:
+        return None
+    return {
+        **counterexample.json(),
+        "is_confirmed_in_floats": counterexample.is_confirmed_in_floats,
+        "replay_problem": problem,
+    }

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``prove`` and ``reverify`` have in common: the end of a verification, put on record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from verifier.cli.files import write
+from verifier.cli.networks import counterexample_json
+from verifier.errors import RefusedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from verifier.cli.console import Console
+    from verifier.pipeline import Result
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What was written, and what could not be.
+
+    Attributes:
+        proof: The proof file, if one was wanted and there is a verdict.
+        certificate: The certificate file, likewise.
+        missing: Why a file that was wanted is not there, by its option.
+    """
+
+    proof: Path | None
+    certificate: Path | None
+    missing: dict[str, str]
+
+    def json(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        return {
+            "proof": None if self.proof is None else str(self.proof),
+            "certificate": None if self.certificate is None else str(self.certificate),
+            "not_written": self.missing,
+        }
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the record as lines for people."""
+        written = [("proof", self.proof), ("certificate", self.certificate)]
+        return [
+            *((name, f"written to {path}") for name, path in written if path is not None),
+            *((name, f"not written: {why}") for name, why in self.missing.items()),
+        ]
+
+
+def record(
+    result: Result, proof: Path | None, certificate: Path | None, console: Console
+) -> Record:
+    """Write the files that were asked for, as far as the result has them."""
+    from verifier.certificate.format import write_certificate
+    from verifier.proof.store import write_proof
+
+    missing: dict[str, str] = {}
+    kept = result.proof
+    why_not = f"the verdict is {result.verdict}"
+    if proof is not None and kept is not None:
+        write(proof, lambda place: write_proof(kept, place))
+    elif proof is not None:
+        missing["proof"] = why_not
+    if certificate is not None and kept is not None:
+        try:
+            document = result.certificate()
+        except RefusedError as error:
+            missing["certificate"] = str(error)
+        else:
+            write(certificate, lambda place: write_certificate(document, place))
+    elif certificate is not None:
+        missing["certificate"] = why_not
+    for name, why in missing.items():
+        console.note(f"no {name} was written: {why}")
+    return Record(
+        None if "proof" in missing else proof,
+        None if "certificate" in missing else certificate,
+        missing,
+    )
+
+
+def result_json(command: str, result: Result, replay_problem: str) -> dict[str, Any]:
+    """Return what ``prove`` and ``reverify`` both say of a result."""
+    return {
+        "command": command,
+        "verdict": str(result.verdict),
+        "reason": result.reason,
+        "semantics": str(result.semantics),
+        "seconds": round(result.seconds, 6),
+        "counterexample": counterexample_json(result.counterexample, replay_problem),
+        "statistics": result.statistics.to_json(),
+    }
