@@ -82,6 +82,19 @@ def network(
     return Graph(tuple(nodes), "x", "y")
 
 
+def chain(*weights: Fraction) -> Graph:
+    """Return ``w_n relu(... relu(w_1 x))``, one neuron a layer, without biases."""
+    nodes = [Node("x", Input(), (), 1)]
+    for layer, weight in enumerate(weights):
+        affine = Affine(
+            (RationalArray.from_fractions([weight], (1, 1)),), RationalArray.zeros((1,))
+        )
+        nodes.append(Node(f"affine{layer}", affine, (len(nodes) - 1,), 1))
+        if layer < len(weights) - 1:
+            nodes.append(Node(f"relu{layer}", Relu(), (len(nodes) - 1,), 1))
+    return Graph(tuple(nodes))
+
+
 def branches() -> tuple[Graph, InputBox, list[tuple[Fraction, ...]]]:
     """Return ``relu(x) - relu(x - 1) - x / 4``, a box, and points.
 

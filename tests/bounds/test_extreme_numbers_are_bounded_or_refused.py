@@ -14,6 +14,7 @@ import pytest
 
 from tests.bounds import tangled_networks as tangled
 from tests.bounds.escapes import anywhere, from_domains
+from tests.bounds.tangled_networks import chain
 from verifier.bounds import zonotope
 from verifier.bounds.box import Box
 from verifier.bounds.intersection import bound_property
@@ -37,17 +38,6 @@ ONE, ZERO = Fraction(1), Fraction(0)
 
 def scalar(value: Fraction) -> RationalArray:
     return RationalArray.from_fractions([value], (1, 1))
-
-
-def chain(*weights: Fraction) -> Graph:
-    """Return ``w_n relu(... relu(w_1 x))``, one neuron a layer, without biases."""
-    nodes = [Node("x", Input(), (), 1)]
-    for layer, weight in enumerate(weights):
-        affine = Affine((scalar(weight),), RationalArray.zeros((1,)))
-        nodes.append(Node(f"affine{layer}", affine, (len(nodes) - 1,), 1))
-        if layer < len(weights) - 1:
-            nodes.append(Node(f"relu{layer}", Relu(), (len(nodes) - 1,), 1))
-    return Graph(tuple(nodes))
 
 
 def at_least(upper: Fraction, bound: Fraction) -> Property:

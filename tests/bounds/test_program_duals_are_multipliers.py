@@ -11,7 +11,8 @@ import pytest
 
 from tests.bounds import tangled_networks as tangled
 from tests.bounds.escapes import from_multipliers, literals_at, region_of
-from tests.bounds.test_extreme_numbers_are_bounded_or_refused import ONE, ZERO, at_least, chain
+from tests.bounds.tangled_networks import chain
+from tests.bounds.test_extreme_numbers_are_bounded_or_refused import ONE, ZERO, at_least
 from verifier.bounds import lp
 from verifier.engine.problem import Problem
 from verifier.engine.refute import Query, refute

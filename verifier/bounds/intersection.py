@@ -47,7 +47,7 @@ class RegionBounds:
     Attributes:
         box: Input boxes.
         preactivations: For each ReLU layer, bounds with the region's phase literals applied.
-        empty: Shape (batch,): whether some phase literal contradicts its neuron's bounds.
+        empty: Shape (batch,): whether bounds contradict each other, so that no point is left.
     """
 
     box: Box
@@ -181,15 +181,16 @@ def _backward(
 
 
 def _impose(bounds: Box, phases: NDArray[np.int8]) -> tuple[Box, NDArray[np.bool_]]:
-    """Cut with phase literals; tell which regions have one that contradicts the bounds.
+    """Cut with phase literals; tell which regions have bounds that contradict each other.
 
     Such a region has no point, so any bounds are sound there: the neuron gets the single point 0.
+    Bounds may cross without a literal of this layer: literals of earlier ones were incompatible.
     """
     lower = np.where(phases > 0, np.maximum(bounds.lower, 0.0), bounds.lower)
     upper = np.where(phases < 0, np.minimum(bounds.upper, 0.0), bounds.upper)
-    contradicted = (phases != 0) & (lower > upper)
+    contradicted = lower > upper
     cut = Box(np.where(contradicted, 0.0, lower), np.where(contradicted, 0.0, upper))
-    return cut, contradicted.any(axis=1)
+    return cut, np.logical_or.reduce(contradicted, axis=1)
 
 
 def _stack(boxes: Sequence[Box]) -> Box:
