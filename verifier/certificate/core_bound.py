@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 from typing import TYPE_CHECKING
 
 from verifier.certificate.integer_matrix import quotients_rounded_down
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from verifier.certificate.region_bounds import Region
     from verifier.certificate.regions import Phases
+    from verifier.certificate.scaled_network import Edge
     from verifier.spec.property import Case
 
 NeuronKey = tuple[int, int]
@@ -93,26 +95,22 @@ def _combined_rows(
     unit = power_of_two(network.exponents[INPUT])
     rows = {INPUT: [c * unit for c in inputs]} if any(inputs) else {}
     for edge in network.layers[-1].edges:
-        entries = _weighted_sum(((c, edge.numerators[j]) for j, c in outputs.items()), edge.divisor)
-        if edge.has_bias and entries:
+        entries = _weighted_sum(outputs, edge)
+        if edge.has_bias:
             constant += entries.pop()
-        rows[edge.anchor] = _sum(rows.get(edge.anchor), entries)
+        present = rows.get(edge.anchor)
+        rows[edge.anchor] = (
+            entries if present is None else [a + b for a, b in zip(present, entries, strict=True)]
+        )
     return {anchor: row for anchor, row in rows.items() if any(row)}, constant
 
 
-def _weighted_sum(terms: Iterable[tuple[Fraction, Sequence[int]]], divisor: int) -> list[Fraction]:
-    """Return ``sum weight * row / divisor``, or nothing if there are no terms."""
-    total: list[Fraction] | None = None
-    for weight, row in terms:
-        scaled = [weight * int(n) / divisor for n in row]
-        total = _sum(total, scaled)
-    return total or []
-
-
-def _sum(left: list[Fraction] | None, right: list[Fraction]) -> list[Fraction]:
-    if not left or not right:
-        return left or right
-    return [a + b for a, b in zip(left, right, strict=True)]
+def _weighted_sum(outputs: Mapping[int, Fraction], edge: Edge) -> list[Fraction]:
+    """Return what a combination of outputs is over an edge's source, the bias last."""
+    common = lcm(*(c.denominator for c in outputs.values()))
+    weights = [(j, c.numerator * (common // c.denominator)) for j, c in outputs.items()]
+    below = common * edge.divisor
+    return [Fraction(sum(int(row[j]) * w for j, w in weights), below) for row in edge.by_source]
 
 
 class _CoreRow:
@@ -160,9 +158,10 @@ class _CoreRow:
                 self._substitute_layer(layer)
         total = self._constant
         lower, upper = region.box
-        for c, low, high in zip(self._rows.get(INPUT, ()), lower, upper, strict=False):
-            total += c * (low if c >= 0 else high)
-        return total
+        row = self._rows.get(INPUT, [0] * len(lower))
+        return total + sum(
+            c * (low if c >= 0 else high) for c, low, high in zip(row, lower, upper, strict=True)
+        )
 
     def _substitute_layer(self, layer: int) -> None:
         """Replace the values of a ReLU layer by what it reads."""
@@ -173,8 +172,8 @@ class _CoreRow:
         if not any(row):
             return
         for edge in region.network.layers[layer].edges:
-            product = region.network.arithmetic.product([row], edge.whole)
-            (new,) = quotients_rounded_down(product, edge.divisor)
+            product = region.network.arithmetic.product(edge.whole, [[c] for c in row])
+            new = [c for (c,) in quotients_rounded_down(product, edge.divisor)]
             if edge.has_bias:
                 self._constant += new.pop() << FRACTION_BITS
             old = self._rows.get(edge.anchor)

@@ -25,10 +25,10 @@ class Arithmetic(Protocol):
         """Return the values as integers that are fast in products; only ``int`` may come in."""
 
     def pack(self, rows: Sequence[Sequence[int]]) -> Packed:
-        """Return a matrix as a right factor for many products; it has at least one row."""
+        """Return a matrix as a left factor for many products; it has at least one row."""
 
-    def product(self, rows: Sequence[Sequence[int]], packed: Packed) -> Rows:
-        """Return ``rows @ packed``; ``rows`` has at least one row."""
+    def product(self, packed: Packed, rows: Sequence[Sequence[int]]) -> Rows:
+        """Return ``packed @ rows``; ``rows`` has at least one row."""
 
 
 class PlainArithmetic:
@@ -39,13 +39,14 @@ class PlainArithmetic:
         return [int(value) for value in values]
 
     def pack(self, rows: Sequence[Sequence[int]]) -> Packed:
-        """Return the columns."""
-        return Packed(list(zip(*rows, strict=True)))
+        """Return the rows as they are."""
+        return Packed(rows)
 
-    def product(self, rows: Sequence[Sequence[int]], packed: Packed) -> Rows:
+    def product(self, packed: Packed, rows: Sequence[Sequence[int]]) -> Rows:
         """Multiply row by column."""
-        columns = cast("list[tuple[int, ...]]", packed)
-        return [[sum(map(mul, row, column)) for column in columns] for row in rows]
+        columns = list(zip(*rows, strict=True))
+        left = cast("Rows", packed)
+        return [[sum(map(mul, row, column)) for column in columns] for row in left]
 
 
 class FlintArithmetic:
@@ -69,9 +70,9 @@ class FlintArithmetic:
         """Return flint's matrix."""
         return Packed(self._matrix(rows))
 
-    def product(self, rows: Sequence[Sequence[int]], packed: Packed) -> Rows:
+    def product(self, packed: Packed, rows: Sequence[Sequence[int]]) -> Rows:
         """Multiply by flint."""
-        return cast("Rows", (self._matrix(rows) * packed).tolist())
+        return cast("Rows", (packed * self._matrix(rows)).tolist())
 
 
 def fastest_arithmetic() -> Arithmetic:

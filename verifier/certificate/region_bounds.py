@@ -122,12 +122,14 @@ def interval_bounds(region: Region, layer: int) -> Ends:
         low, high = region.source_values(edge.anchor)
         constant = [ONE] if edge.has_bias else []
         low, high = [*low, *constant], [*high, *constant]
-        minus_low, minus_high = [-v for v in low], [-v for v in high]
         # Positive weights take the first half, negative ones the second.
-        pair = network.arithmetic.product([[*low, *high], [*minus_high, *minus_low]], edge.by_sign)
-        least, negated_most = quotients_rounded_down(pair, edge.divisor)
-        lower = [a + b for a, b in zip(lower, least, strict=True)]
-        upper = [a - b for a, b in zip(upper, negated_most, strict=True)]
+        ends = [
+            *([a, -b] for a, b in zip(low, high, strict=True)),
+            *([b, -a] for a, b in zip(low, high, strict=True)),
+        ]
+        pairs = quotients_rounded_down(network.arithmetic.product(edge.by_sign, ends), edge.divisor)
+        lower = [a + least for a, (least, _) in zip(lower, pairs, strict=True)]
+        upper = [b - negated for b, (_, negated) in zip(upper, pairs, strict=True)]
     return lower, upper
 
 
@@ -145,82 +147,79 @@ def backward_bounds(region: Region, layer: int, neurons: Sequence[int]) -> Ends:
 
 
 class _BackwardRows:
-    """Lower bounds ``sum_anchor rows[anchor] . values + constant`` of ``+z``, then of ``-z``.
+    """Lower bounds of ``+z`` of some neurons, then of ``-z``, as linear forms over sources.
 
-    ``rows`` holds the live entries of each source only. Constants carry twice the fraction bits.
+    For each source and each of its live entries there is the list of its coefficients in all the
+    forms, so that a neuron is relaxed in one sweep. Constants carry twice the fraction bits.
     """
 
     def __init__(self, region: Region, layer: int, neurons: Sequence[int]) -> None:
         self._region = region
-        self._rows: dict[int, Rows] = {}
+        self._coefficients: dict[int, Rows] = {}
         self._constants: list[int] = [0] * (2 * len(neurons))
         for edge in region.network.layers[layer].edges:
-            part = edge.part(neurons, region.live_entries(edge.anchor))
-            units = [[n << FRACTION_BITS for n in row] for row in part]
-            negated = [[-n for n in row] for row in units]
-            self._add(edge, quotients_rounded_down([*units, *negated], edge.divisor))
+            units = [
+                [n << FRACTION_BITS for n in row]
+                for row in edge.part(region.live_entries(edge.anchor), neurons)
+            ]
+            both = [[*row, *(-n for n in row)] for row in units]
+            self._add(edge, quotients_rounded_down(both, edge.divisor))
 
     def _add(self, edge: Edge, rows: Rows) -> None:
         """Add coefficients on an edge's source, the bias to the constants."""
         if edge.has_bias:
-            biases = [row.pop() for row in rows]
+            biases = rows.pop()
             self._constants = [
                 c + (b << FRACTION_BITS) for c, b in zip(self._constants, biases, strict=True)
             ]
-        present = self._rows.get(edge.anchor)
+        present = self._coefficients.get(edge.anchor)
         if present is not None:
             rows = [
                 [a + b for a, b in zip(old, new, strict=True)]
                 for old, new in zip(present, rows, strict=True)
             ]
-        self._rows[edge.anchor] = rows
+        self._coefficients[edge.anchor] = rows
 
     def substitute_layer(self, layer: int) -> None:
         """Replace the values of a ReLU layer by what it reads."""
-        rows = self._rows.pop(layer + 1, None)
-        if rows is None:
+        rows = self._coefficients.pop(layer + 1, None)
+        if not rows:
             return
         self._relax(layer, rows)
         region = self._region
         bounds = region.layers[layer]
-        if not bounds.live:
-            return
         for number, edge in enumerate(region.network.layers[layer].edges):
-            columns = region.live_entries(edge.anchor)
-            if not columns and not edge.has_bias:
+            entries = region.live_entries(edge.anchor)
+            if not entries and not edge.has_bias:
                 continue
             if number not in bounds.packed:
-                part = edge.part(bounds.live, columns)
+                part = edge.part(entries, bounds.live)
                 bounds.packed[number] = region.network.arithmetic.pack(part)
-            product = region.network.arithmetic.product(rows, bounds.packed[number])
+            product = region.network.arithmetic.product(bounds.packed[number], rows)
             self._add(edge, quotients_rounded_down(product, edge.divisor))
 
     def _relax(self, layer: int, rows: Rows) -> None:
         """Turn coefficients on ``y`` into coefficients on ``z``, in place."""
-        region, constants = self._region, self._constants
+        region = self._region
         bounds = region.layers[layer]
         position = {neuron: p for p, neuron in enumerate(bounds.live)}
         for neuron in bounds.unstable:
-            column = position[neuron]
+            row = rows[position[neuron]]
             minus_lower, upper = -bounds.lower[neuron], bounds.upper[neuron]
             below, above = region.slopes(layer, neuron)
-            for number, row in enumerate(rows):
-                c = row[column]
-                if c < 0:
-                    a = row[column] = (c * above) >> FRACTION_BITS
-                    constants[number] += min(a * minus_lower, (c - a) * upper)
-                elif below != ONE:
-                    row[column] = (c * below) >> FRACTION_BITS if below else 0
+            relaxed = [(c * (above if c < 0 else below)) >> FRACTION_BITS for c in row]
+            rows[position[neuron]] = relaxed
+            self._constants = [
+                constant + min(a * minus_lower, (c - a) * upper) if c < 0 else constant
+                for constant, c, a in zip(self._constants, row, relaxed, strict=True)
+            ]
 
     def concretize(self) -> list[int]:
-        """Return the least value over the box of each row, in fixed point."""
-        lower, upper = self._region.box
+        """Return the least value over the box of each form, in fixed point."""
         totals = self._constants
-        for number, row in enumerate(self._rows.get(INPUT, [])):
-            totals[number] += sum(
-                c * (low if c >= 0 else high)
-                for c, low, high in zip(row, lower, upper, strict=True)
-            )
+        box = zip(*self._region.box, strict=True)
+        for row, (low, high) in zip(self._coefficients.get(INPUT, []), box, strict=False):
+            totals = [t + c * (low if c >= 0 else high) for t, c in zip(totals, row, strict=True)]
         return [total >> FRACTION_BITS for total in totals]
 
 

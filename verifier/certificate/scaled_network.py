@@ -72,39 +72,39 @@ class Edge:
 
     Attributes:
         anchor: The source.
-        numerators: One row for each neuron; where ``has_bias``, the last column is the bias.
+        by_source: The numerators, transposed: for each entry of the source, one for each neuron;
+            where ``has_bias``, the bias comes last.
         divisor: A positive integer.
         has_bias: Whether the constant 1 follows the source's values.
         arithmetic: What multiplies matrices.
     """
 
     anchor: int
-    numerators: Rows
+    by_source: Rows
     divisor: int
     has_bias: bool
     arithmetic: Arithmetic
 
     @cached_property
     def whole(self) -> Packed:
-        """The numerators as a right factor."""
-        return self.arithmetic.pack(self.numerators)
+        """The transposed numerators: from coefficients on neurons to those on sources."""
+        return self.arithmetic.pack(self.by_source)
 
     @cached_property
     def by_sign(self) -> Packed:
-        """Transposed positive parts above transposed negative parts, for intervals."""
-        columns = list(zip(*self.numerators, strict=True))
+        """For each neuron, the positive numerators and then the negative ones, for intervals."""
         zero = self.arithmetic.integers([0])[0]
         return self.arithmetic.pack(
             [
-                *([n if n > 0 else zero for n in column] for column in columns),
-                *([n if n < 0 else zero for n in column] for column in columns),
+                [*(n if n > 0 else zero for n in row), *(n if n < 0 else zero for n in row)]
+                for row in zip(*self.by_source, strict=True)
             ]
         )
 
-    def part(self, rows: Sequence[int], columns: Sequence[int]) -> Rows:
-        """Return the numerators of some neurons and some source entries, and their bias."""
-        chosen = [*columns, -1] if self.has_bias else columns
-        return [[self.numerators[i][k] for k in chosen] for i in rows]
+    def part(self, entries: Sequence[int], neurons: Sequence[int]) -> Rows:
+        """Return ``by_source`` for some entries of the source, and for the bias; some neurons."""
+        chosen = [*entries, -1] if self.has_bias else entries
+        return [[row[i] for i in neurons] for row in map(self.by_source.__getitem__, chosen)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +218,8 @@ class ScaledNetwork:
             if bias is not None:
                 entries.append(biases[i].numerator * (common // biases[i].denominator) << raised)
             rows.append(self.arithmetic.integers(entries))
-        return Edge(source, rows, common << lowered, bias is not None, self.arithmetic)
+        by_source = [list(column) for column in zip(*rows, strict=True)]
+        return Edge(source, by_source, common << lowered, bias is not None, self.arithmetic)
 
 
 def _affine(node: Node) -> Affine:
