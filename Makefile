@@ -44,7 +44,7 @@ docs: $(STAMP) ## build the pages into build/docs; a warning is an error
 
 clean: ## remove .venv and all that tools made
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf .coverage htmlcov demo-output tutorial
+	rm -rf .coverage htmlcov mucg4-demo tutorial
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A .venv whose interpreter has gone (a moved checkout, an upgraded system) is made anew. The
