@@ -13,17 +13,25 @@ from benchmarks.suites import load_suite, suite_names
 from benchmarks.tables import insert_section, section
 from verifier.errors import UsageError
 
+PAGE = Path("docs/benchmarks.md")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what the command line asks for; 1 if verdicts or certificates are wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help="by default all")
     parser.add_argument("--out", type=Path, help="the file of results of a single suite")
-    parser.add_argument("--page", type=Path, help="a Markdown page to put the tables into")
+    parser.add_argument(
+        "--page",
+        type=Path,
+        help=f"a Markdown page to put the tables into, by default {PAGE} if no suite is named",
+    )
     parser.add_argument("--jobs", type=int, default=2, help="worker processes, by default 2")
     parser.add_argument("--data", type=Path, help="by default what MUCG4_DATA names")
     choices = parser.parse_args(arguments)
     names = choices.suites or list(suite_names())
+    if not choices.suites and choices.page is None:
+        choices.page = PAGE
     folder = choices.data or os.environ.get("MUCG4_DATA")
     if folder is None:
         parser.error("name the folder of benchmark networks with --data or MUCG4_DATA")

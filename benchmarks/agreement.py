@@ -116,14 +116,15 @@ def check(case: RandomCase) -> CaseReport:
     """Check a case; whatever is raised is a failure, too."""
     report = CaseReport(case.seed)
     try:
-        _check(case, report)
+        with tempfile.TemporaryDirectory() as folder:
+            _check(case, report, Path(folder) / "proof")
     except Exception as error:  # noqa: BLE001  # The fuzzer reports what it finds and goes on.
         report.failures.append(f"{type(error).__name__}: {error}")
     return report
 
 
-def _check(case: RandomCase, report: CaseReport) -> None:
-    checker = _Checker(case, report)
+def _check(case: RandomCase, report: CaseReport, proof_file: Path) -> None:
+    checker = _Checker(case, report, proof_file)
     original = case.graph
     proof = checker.prove("original", original)
     graph = original
@@ -179,8 +180,8 @@ def _magnitude(graph: Graph, prop: Property) -> Fraction:
 class _Checker:
     """Runs the engine in every way and compares."""
 
-    def __init__(self, case: RandomCase, report: CaseReport) -> None:
-        self._case, self._report = case, report
+    def __init__(self, case: RandomCase, report: CaseReport, proof_file: Path) -> None:
+        self._case, self._report, self._proof_file = case, report, proof_file
         self._truths: dict[int, tuple[Graph, Verdict]] = {}
 
     def prove(self, name: str, graph: Graph) -> Proof | None:
@@ -214,6 +215,7 @@ class _Checker:
     def _compare(self, name: str, graph: Graph, result: Result) -> Proof | None:
         counts, failures = self._report.counts, self._report.failures
         truth = self._truth(graph)
+        counts["verdicts compared"] += 1
         counts[f"{result.verdict}"] += 1
         if result.verdict is Verdict.UNKNOWN:
             failures.append(f"unknown: {name}: {result.reason}")
@@ -223,10 +225,8 @@ class _Checker:
         if result.proof is None:
             counts["by differential margin"] += result.verdict is Verdict.HOLDS
             return None
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "proof"
-            write_proof(result.proof, path)
-            return read_proof(path)
+        write_proof(result.proof, self._proof_file)
+        return read_proof(self._proof_file)
 
     def _check_evidence(self, name: str, graph: Graph, result: Result) -> None:
         counts, failures = self._report.counts, self._report.failures

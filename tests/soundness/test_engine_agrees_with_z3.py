@@ -29,11 +29,12 @@ def test_every_verdict_and_certificate_of_random_cases_is_right(chunk: int) -> N
 
     assert failures == []
     # The cases are worth something: both verdicts, certificates, and cores that carry over.
-    assert min(counts["holds"], counts["violated"], counts["with valid cores"]) >= CHUNK // 10
+    assert counts["verdicts compared"] >= 4 * CHUNK
+    assert min(counts["holds"], counts["violated"], counts["with valid cores"]) >= CHUNK // 2
     assert counts["certificates accepted"] >= 3 * CHUNK
 
 
 def test_a_few_random_cases_agree_in_every_run() -> None:
-    reports = [run_case(seed) for seed in range(100_000, 100_005)]
+    reports = [run_case(seed) for seed in range(100_000, 100_003)]
 
-    assert [report.failures for report in reports] == [[]] * 5
+    assert [report.failures for report in reports] == [[]] * 3
