@@ -14,10 +14,12 @@ class EngineOptions:
         timeout_seconds: Wall-clock limit, or None for no limit.
         seed: Seed of the attack's random points.
         batch: Regions bounded together.
+        minimize: Whether cores are minimised for reuse; a verdict alone does not need it.
         input_split_width: Networks with at most this many inputs are split on inputs.
     """
 
     timeout_seconds: float | None = None
     seed: int = 0
     batch: int = 64
+    minimize: bool = True
     input_split_width: int = 12

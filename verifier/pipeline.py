@@ -138,9 +138,12 @@ def prove(
     outcome = run.search.run(run.whole())
     if outcome.answer is not Answer.UNSAT:
         return run.result(outcome)
-    searched = run.budget.spent_seconds
-    with run.statistics.timing("minimize"):
-        cores, leaves = minimize(run.problem, outcome.cores, run.limited(MINIMIZE_SHARE * searched))
+    cores: Sequence[Core] = outcome.cores
+    leaves = [Leaf(core.path, i) for i, core in enumerate(cores)]
+    if options.minimize:
+        seconds = MINIMIZE_SHARE * run.budget.spent_seconds
+        with run.statistics.timing("minimize"):
+            cores, leaves = minimize(run.problem, cores, run.limited(seconds))
     with run.statistics.timing("cover"):
         refutation = cover(cores, len(prop.cases))
     return run.holds(tuple(cores), tuple(leaves), refutation)

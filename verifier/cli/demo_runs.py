@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from verifier.cli.files import write
 from verifier.cli.networks import Network
 from verifier.errors import VerifierError
+from verifier.options import EngineOptions
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def reverify_variant(variant: Variant, original: Subject, out: Path, show: Show)
         question = before.question
         network.check(question.prop)
         show(f"{variant.title}: {question.name}, from scratch")
-        scratch = prove(network.graph, question.prop)
+        scratch = prove(network.graph, question.prop, EngineOptions(minimize=False))
         result = scratch
         if before.result.proof is not None:
             show(f"{variant.title}: {question.name}, by reuse")
