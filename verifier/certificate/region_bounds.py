@@ -62,9 +62,9 @@ class LayerBounds:
 
     @cached_property
     def chords(self) -> dict[int, int]:
-        """For each unstable neuron, the slope ``u / (u - l)`` in fixed point, rounded down."""
+        """For each unstable neuron, the slope ``u / (u - l)`` in fixed point, rounded up."""
         return {
-            i: (self.upper[i] << FRACTION_BITS) // (self.upper[i] - self.lower[i])
+            i: -((-self.upper[i] << FRACTION_BITS) // (self.upper[i] - self.lower[i]))
             for i in self.unstable
         }
 
@@ -150,20 +150,25 @@ class _BackwardRows:
     """Lower bounds of ``+z`` of some neurons, then of ``-z``, as linear forms over sources.
 
     For each source and each of its live entries there is the list of its coefficients in all the
-    forms, so that a neuron is relaxed in one sweep. Constants carry twice the fraction bits.
+    forms, so that a neuron is relaxed in one sweep. Each form has fractional bits of its own; its
+    constant has those and a value's.
     """
 
     def __init__(self, region: Region, layer: int, neurons: Sequence[int]) -> None:
         self._region = region
         self._coefficients: dict[int, Rows] = {}
         self._constants: list[int] = [0] * (2 * len(neurons))
-        for edge in region.network.layers[layer].edges:
-            units = [
-                [n << FRACTION_BITS for n in row]
-                for row in edge.part(region.live_entries(edge.anchor), neurons)
+        scaled = region.network.layers[layer]
+        self._bits = [scaled.coefficient_bits[neuron] for neuron in neurons] * 2
+        for edge in scaled.edges:
+            positive, negative = edge.starting_rows(scaled.coefficient_bits)
+            entries = region.live_entries(edge.anchor)
+            chosen = [*entries, -1] if edge.has_bias else entries
+            rows = [
+                [*(positive[k][i] for i in neurons), *(negative[k][i] for i in neurons)]
+                for k in chosen
             ]
-            both = [[*row, *(-n for n in row)] for row in units]
-            self._add(edge, quotients_rounded_down(both, edge.divisor))
+            self._add(edge, rows)
 
     def _add(self, edge: Edge, rows: Rows) -> None:
         """Add coefficients on an edge's source, the bias to the constants."""
@@ -207,20 +212,29 @@ class _BackwardRows:
             row = rows[position[neuron]]
             minus_lower, upper = -bounds.lower[neuron], bounds.upper[neuron]
             below, above = region.slopes(layer, neuron)
-            relaxed = [(c * (above if c < 0 else below)) >> FRACTION_BITS for c in row]
+            # The usual lower lines are y >= z and y >= 0; shifting their products is for the rest.
+            if below == ONE:
+                relaxed = [(c * above) >> FRACTION_BITS if c < 0 else c for c in row]
+            else:
+                relaxed = [(c * (above if c < 0 else below)) >> FRACTION_BITS for c in row]
             rows[position[neuron]] = relaxed
-            self._constants = [
-                constant + min(a * minus_lower, (c - a) * upper) if c < 0 else constant
-                for constant, c, a in zip(self._constants, row, relaxed, strict=True)
-            ]
+            forms = zip(self._constants, row, relaxed, strict=True)
+            if above * (upper + minus_lower) >= upper << FRACTION_BITS:
+                # From s >= u / (u - l) follows a (u - l) <= c u: the first end is the smaller one.
+                self._constants = [k + a * minus_lower if c < 0 else k for k, c, a in forms]
+            else:
+                self._constants = [
+                    k + min(a * minus_lower, (c - a) * upper) if c < 0 else k for k, c, a in forms
+                ]
 
     def concretize(self) -> list[int]:
         """Return the least value over the box of each form, in fixed point."""
         totals = self._constants
         box = zip(*self._region.box, strict=True)
-        for row, (low, high) in zip(self._coefficients.get(INPUT, []), box, strict=False):
+        rows = self._coefficients.get(INPUT, [[0] * len(totals)] * len(self._region.box[0]))
+        for row, (low, high) in zip(rows, box, strict=True):
             totals = [t + c * (low if c >= 0 else high) for t, c in zip(totals, row, strict=True)]
-        return [total >> FRACTION_BITS for total in totals]
+        return [total >> bits for total, bits in zip(totals, self._bits, strict=True)]
 
 
 def box_is_empty(box: Ends) -> bool:

@@ -12,10 +12,11 @@ the bias, is nonnegative. That gives the one rounding rule of the checker:
 
     a lower bound ``sum c_i v_i + ...`` stays a lower bound when any ``c_i`` is rounded *down*,
 
-because ``v_i >= 0``. Coefficients and values are integers that count ``2**-FRACTION_BITS``. As all
-values are at most 1, a rounding costs at most ``2**-96`` of the layer's magnitude, some fifty bits
-below what float64 loses. Weights themselves are never rounded: an edge keeps integer numerators
-over one positive divisor.
+because ``v_i >= 0``. Values are integers that count ``2**-96``. The coefficients of a backward row
+count a power of two of its own, some ``2**-59`` of the magnitude of the row: rounding all of them,
+layer by layer, loses about a hundredth of what widening float64 bounds for rounding loses, and most
+products are of machine words. Weights themselves are never rounded: an edge keeps integer
+numerators over one positive divisor.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from functools import cached_property
 from math import lcm
 from typing import TYPE_CHECKING
 
+from verifier.certificate.integer_matrix import quotients_rounded_down
 from verifier.ir.operators import Affine
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 FRACTION_BITS = 96
 ONE = 1 << FRACTION_BITS
+# Coefficients of backward rows start with this many bits, so that most fit in a machine word.
+COEFFICIENT_BITS = 59
 # The origin lies on a grid this much finer than the box, so that it is a short number.
 _ORIGIN_BITS = 16
 
@@ -84,6 +88,7 @@ class Edge:
     divisor: int
     has_bias: bool
     arithmetic: Arithmetic
+    _starting_rows: list[Rows] = field(default_factory=list, repr=False)
 
     @cached_property
     def whole(self) -> Packed:
@@ -101,6 +106,19 @@ class Edge:
             ]
         )
 
+    def starting_rows(self, bits: Sequence[int]) -> tuple[Rows, Rows]:
+        """Return coefficients of ``+z`` and of ``-z``, by source, with fractional bits by neuron.
+
+        They are computed once: an edge belongs to one layer, which has one list of bits.
+        """
+        if not self._starting_rows:
+            units = [[n << b for n, b in zip(row, bits, strict=True)] for row in self.by_source]
+            opposite = [[-n for n in row] for row in units]
+            self._starting_rows.append(quotients_rounded_down(units, self.divisor))
+            self._starting_rows.append(quotients_rounded_down(opposite, self.divisor))
+        positive, negative = self._starting_rows
+        return positive, negative
+
     def part(self, entries: Sequence[int], neurons: Sequence[int]) -> Rows:
         """Return ``by_source`` for some entries of the source, and for the bias; some neurons."""
         chosen = [*entries, -1] if self.has_bias else entries
@@ -109,11 +127,23 @@ class Edge:
 
 @dataclass(frozen=True, eq=False)
 class ScaledLayer:
-    """One affine layer of the scaled network; ``2**exponent`` times its value is the true one."""
+    """One affine layer of the scaled network; ``2**exponent`` times its value is the true one.
+
+    Attributes:
+        edges: What it reads.
+        exponent: Of the scale.
+        coefficient_bits: For each neuron, fractional bits that give its backward row a relative
+            precision of ``2**-COEFFICIENT_BITS``: more for neurons far smaller than their layer.
+    """
 
     edges: tuple[Edge, ...]
-    width: int
     exponent: int
+    coefficient_bits: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """Number of neurons."""
+        return len(self.coefficient_bits)
 
 
 @dataclass(eq=False)
@@ -154,12 +184,14 @@ class ScaledNetwork:
         sources = [self._anchor(position) for position in node.inputs]
         bias = self._bias_at_origin(affine, sources)
         is_output = len(self.layers) == len(self.graph.relus)
-        exponent = 0 if is_output else self._exponent(affine, sources, bias, source_uppers)
+        magnitudes = self._magnitudes(affine, sources, bias, source_uppers)
+        exponent = 0 if is_output else exponent_above(max(magnitudes))
         edges = tuple(
             self._edge(source, weight, exponent, bias if number == 0 else None)
             for number, (source, weight) in enumerate(zip(sources, affine.weights, strict=True))
         )
-        self.layers.append(ScaledLayer(edges, node.width, exponent))
+        bits = (COEFFICIENT_BITS + max(0, exponent - exponent_above(m)) for m in magnitudes)
+        self.layers.append(ScaledLayer(edges, exponent, tuple(bits)))
         self.exponents.append(exponent)
         return self.layers[-1]
 
@@ -183,14 +215,14 @@ class ScaledNetwork:
                     bias[i] += Fraction(total, common * weight.denominator)
         return bias
 
-    def _exponent(
+    def _magnitudes(
         self,
         affine: Affine,
         sources: Sequence[int],
         bias: Sequence[Fraction],
         source_uppers: Sequence[Sequence[int]],
-    ) -> int:
-        """Return a scale at which every neuron's magnitude on the box is at most about 1."""
+    ) -> list[Fraction]:
+        """Return, for each neuron, what its terms can add up to on the box, signs left aside."""
         magnitudes = [abs(b) for b in bias]
         for source, weight in zip(sources, affine.weights, strict=True):
             unit = power_of_two(self.exponents[source] - FRACTION_BITS) / weight.denominator
@@ -198,7 +230,7 @@ class ScaledNetwork:
             for i, row in enumerate(weight.numerators.tolist()):
                 total = sum(abs(n) * u for n, u in zip(row, uppers, strict=True) if n)
                 magnitudes[i] += total * unit
-        return exponent_above(max(magnitudes, default=Fraction(0)))
+        return magnitudes
 
     def _edge(
         self, source: int, weight: RationalArray, exponent: int, bias: list[Fraction] | None
