@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.certificate.tiny import (
-    Document,
     at_least,
     box,
+    check,
     child,
     core,
     dense,
+    edited,
     half,
     head,
     network,
@@ -32,35 +32,6 @@ from verifier.ir.graph import Graph, Node
 from verifier.ir.operators import Input, Relu
 from verifier.spec.property import Case, InputBox, LinearConstraint, Property
 from verifier.verdict import Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-def check(document: Mapping[str, Any], prop: Property | None = None) -> CheckReport:
-    return check_certificate(document, network(), prop or half())
-
-
-def edited(document: Document, path: str, value: Any) -> Document:
-    """Return a copy in which the entry at a dotted path is another one."""
-    copy = deepcopy(document)
-    *way, last = path.split(".")
-    place: Any = copy
-    for key in way:
-        place = place[int(key) if isinstance(place, list) else key]
-    place[int(last) if isinstance(place, list) else last] = value
-    return copy
-
-
-def without(document: Document, path: str) -> Document:
-    """Return a copy without the entry at a dotted path."""
-    copy = deepcopy(document)
-    *way, last = path.split(".")
-    place: Any = copy
-    for key in way:
-        place = place[int(key) if isinstance(place, list) else key]
-    del place[int(last) if isinstance(place, list) else last]
-    return copy
 
 
 def test_a_split_on_a_phase_is_accepted() -> None:
@@ -255,125 +226,6 @@ def test_a_point_that_does_not_violate_is_rejected() -> None:
     assert report == CheckReport(
         False, Verdict.UNKNOWN, "point: the property is not violated there"
     )
-
-
-DEEP: list[Any] = []
-for _ in range(100_000):
-    DEEP = [DEEP]
-
-# Path in the certificate of `split_on_a_phase`, what stands there instead, what the reason names.
-BREACHES: list[tuple[str, Any, str]] = [
-    ("format", "mucg4-certificate/2", "format"),
-    ("semantics", "float32", "semantics"),
-    ("verdict", "unknown", "verdict"),
-    ("verdict", ["holds"], "verdict"),
-    ("network", "0" * 64, "network"),
-    ("network", None, "network"),
-    ("property", "0" * 64, "property"),
-    ("atoms", {}, "atoms"),
-    ("atoms", [["case", 0], ["phase", 0, 0], ["phase", 0, 0]], "atom 2 repeats atom 1"),
-    (
-        "atoms",
-        [["case", 0], ["phase", 0, 0], ["at_most", 0, "1/2"], ["at_most", 0, 0.5]],
-        "atom 3 repeats atom 2",
-    ),
-    ("atoms.0", ["case", 1], "atom 0"),
-    ("atoms.0", ["case", False], "atom 0"),
-    ("atoms.0", ["case", -1], "atom 0"),
-    ("atoms.0", ["case"], "atom 0"),
-    ("atoms.0", ["phase", 0, 1], "case 0"),
-    ("atoms.1", ["phase", 0, 2], "atom 1"),
-    ("atoms.1", ["phase", 1, 0], "atom 1"),
-    ("atoms.1", ["phase", 0, -1], "atom 1"),
-    ("atoms.1", ["phase", 0, 0.0], "atom 1"),
-    ("atoms.1", ["at_most", 1, 0.0], "atom 1"),
-    ("atoms.1", ["at_most", 0, float("inf")], "atom 1"),
-    ("atoms.1", ["at_most", 0, "1/0"], "atom 1"),
-    ("atoms.1", ["at_most", 0, "9" * 3000], "atom 1"),
-    ("atoms.1", ["at_most", 0, 1 << 5000], "atom 1"),
-    ("atoms.1", ["at_most", 0, "\u0663"], "atom 1"),
-    ("atoms.1", ["at_most", 0, "1\n"], "atom 1"),
-    ("atoms.1", [["phase"], 0, 0], "atom 1"),
-    ("atoms.1", DEEP, "atom 1"),
-    ("regions.0", DEEP, "region 0"),
-    ("regions.0.case", 1, "region 0"),
-    ("regions.0.case", True, "region 0"),
-    ("regions.0.parent", 0, "region 0"),
-    ("regions.0.slopes", [], "region 0, slopes"),
-    ("regions.0.slopes.0", [[0], [0.5, 0.5]], "region 0, slopes, layer 0"),
-    ("regions.0.slopes.0", [[0, 0], [0.5, 0.5]], "twice"),
-    ("regions.0.slopes.0", [[0, 2], [0.5, 0.5]], "region 0, slopes, layer 0"),
-    ("regions.0.slopes.0.1.0", 1.0000001, "from 0 to 1"),
-    ("regions.0.slopes.0.1.0", -1e-300, "from 0 to 1"),
-    ("regions.0.slopes.0.1.0", float("nan"), "finite"),
-    ("regions.0.alpha", [[], []], "region 0, alpha"),
-    ("regions.0.alpha.0", [2], "region 0, alpha, layer 0"),
-    ("regions.0.extra", 1, "region 0"),
-    ("regions.1.alpha.0", [1, 1], "twice"),
-    ("regions.1.parent", 1, "region 1, parent"),
-    ("regions.1.parent", 2, "region 1, parent"),
-    ("regions.1.parent", -1, "region 1, parent"),
-    ("regions.1.parent", None, "region 1, parent"),
-    ("regions.1.parent", False, "region 1, parent"),
-    ("regions.1.literal", 0, "region 1, literal"),
-    ("regions.1.literal", 3, "region 1, literal"),
-    ("regions.1.literal", -3, "region 1, literal"),
-    ("regions.1.literal", 1, "is a case"),
-    ("regions.1.literal", 2.0, "region 1, literal"),
-    ("regions.2.parent", 1, "region 2: its path has atom 1 already"),
-    ("regions.2.literal", 2, "core 1"),
-    ("cores.0", {"region": 1, "case": 0, "empty": True}, "core 0"),
-    ("cores.0", {"region": 1, "case": 0, "empty": 1}, "core 0, empty"),
-    ("cores.0", {"region": 1, "case": 0}, "core 0"),
-    ("cores.0.region", 3, "core 0, region"),
-    ("cores.0.region", -1, "core 0, region"),
-    ("cores.0.region", 0, "core 0"),
-    ("cores.0.case", 1, "core 0, case"),
-    ("cores.0.rows", [], "core 0, rows"),
-    ("cores.0.rows", [1, 0], "core 0, rows"),
-    ("cores.0.rows", [-1], "core 0, row 0"),
-    ("cores.0.rows", [0], "core 0"),
-    ("cores.0.rows", [True], "core 0, row 0"),
-    ("cores.0.rows", [float("inf")], "core 0, row 0"),
-    ("cores.0.neurons", [[0, 1, 1]], "core 0, neuron 0"),
-    ("cores.0.neurons", [[0, 1, 1.5, 0]], "core 0, neuron 0"),
-    ("cores.0.neurons", [[0, 1, 1, -1]], "core 0, neuron 0"),
-    ("cores.0.neurons", [[0, 1, 0, 0]], "core 0"),
-    ("cores.0.neurons", [[0, 1, 1, 0], [0, 1, 1, 0]], "twice"),
-    ("cores.0.masses", [[0, 1, 1]], "mass for neuron (0, 1)"),
-    ("cores.0.masses", [[0, 0, -1]], "core 0, mass 0"),
-    ("cores.0.masses", [[0, 0, 1], [0, 0, 1]], "twice"),
-    ("cores.1.empty", True, "core 1"),
-    ("clauses", [], "clauses"),
-    ("clauses", [[1]], "clauses"),
-    ("clauses", [[], [1]], "clauses"),
-    ("clauses", [[-1, 2, 0], []], "clause 0"),
-    ("clauses", [[-3], []], "clause 0"),
-    ("clauses", [[True], []], "clause 0"),
-    ("clauses", "[]", "clauses"),
-]
-
-
-@pytest.mark.parametrize(("path", "value", "named"), BREACHES, ids=range(len(BREACHES)))
-def test_a_breach_is_rejected_with_its_place(path: str, value: Any, named: str) -> None:
-    report = check(edited(split_on_a_phase(), path, value))
-
-    assert not report.accepted
-    assert report.verdict is Verdict.UNKNOWN
-    assert named in report.reason
-
-
-@pytest.mark.parametrize(
-    "path",
-    [*split_on_a_phase(), "cores.0", "cores.1", "regions.0", "regions.0.alpha", "cores.0.rows"],
-)
-def test_nothing_can_be_left_out(path: str) -> None:
-    assert not check(without(split_on_a_phase(), path)).accepted
-
-
-@pytest.mark.parametrize("document", [None, [], "holds", 1.0, {}, {1: 2}])
-def test_what_is_no_object_is_rejected(document: Any) -> None:
-    assert not check_certificate(document, network(), half()).accepted
 
 
 def test_a_property_of_another_width_is_rejected() -> None:

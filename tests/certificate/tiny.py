@@ -7,15 +7,20 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from verifier.certificate.checker import CheckReport, check_certificate
 from verifier.ir.fingerprint import fingerprint
 from verifier.ir.graph import Graph, Node
 from verifier.ir.operators import Affine, Input, Relu
 from verifier.ir.rational import RationalArray
 from verifier.spec.fingerprint import property_fingerprint
 from verifier.spec.property import Case, InputBox, LinearConstraint, Property
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Document = dict[str, Any]
 
@@ -105,3 +110,29 @@ def touching() -> tuple[Document, Property]:
         "cores": [core(0, neurons=[[0, 1, 0.5, 0]])],
         "clauses": [[]],
     }, prop
+
+
+def check(document: Mapping[str, Any], prop: Property | None = None) -> CheckReport:
+    return check_certificate(document, network(), prop or half())
+
+
+def edited(document: Document, path: str, value: Any) -> Document:
+    """Return a copy in which the entry at a dotted path is another one."""
+    copy = deepcopy(document)
+    *way, last = path.split(".")
+    place: Any = copy
+    for key in way:
+        place = place[int(key) if isinstance(place, list) else key]
+    place[int(last) if isinstance(place, list) else last] = value
+    return copy
+
+
+def without(document: Document, path: str) -> Document:
+    """Return a copy without the entry at a dotted path."""
+    copy = deepcopy(document)
+    *way, last = path.split(".")
+    place: Any = copy
+    for key in way:
+        place = place[int(key) if isinstance(place, list) else key]
+    del place[int(last) if isinstance(place, list) else last]
+    return copy
