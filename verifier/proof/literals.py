@@ -44,3 +44,32 @@ class HalfSpace(NamedTuple):
 Literal = Phase | HalfSpace
 Path = tuple[Literal, ...]
 """Literals in the order in which they were decided."""
+
+
+def implies(stronger: Literal, weaker: Literal) -> bool:
+    """Tell whether every point that satisfies ``stronger`` satisfies ``weaker``."""
+    match stronger, weaker:
+        case HalfSpace(i, c, True), HalfSpace(j, d, True):
+            return i == j and c <= d
+        case HalfSpace(i, c, False), HalfSpace(j, d, False):
+            return i == j and c >= d
+        case _:
+            return stronger == weaker
+
+
+def tightest(path: Path) -> Path:
+    """Return the path without literals that another of its literals implies, in order."""
+    return tuple(
+        literal
+        for position, literal in enumerate(path)
+        if not any(
+            implies(other, literal) and (other != literal or place < position)
+            for place, other in enumerate(path)
+            if place != position
+        )
+    )
+
+
+def covers(core: Path, path: Path) -> bool:
+    """Tell whether every point of ``path`` satisfies all of ``core``."""
+    return all(any(implies(literal, needed) for literal in path) for needed in core)
