@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from verifier.change.neuron_map import NeuronMap
     from verifier.ir.graph import Graph
     from verifier.pipeline import Result
-    from verifier.proof.store import Proof
     from verifier.spec.property import Property
 
 ORIGINAL = "original"
@@ -53,7 +52,8 @@ class Measurement:
         cores: Cores of the proof, if there is one.
         calls: Theory calls by kind.
         steps: Seconds by step.
-        certificate: ``accepted``, ``rejected: why``, ``refused: why``, or empty without a verdict.
+        certificate: ``accepted``, ``rejected: why``, ``refused: why``, or empty where none was
+            written: there is no proof, or one with too many cores for the suite.
         certificate_seconds: To write and check it.
     """
 
@@ -229,24 +229,23 @@ class _Run:
             self._experiment.prop,
             name,
             str(expected),
-            measure(graph, self._property, result),
+            self._measure(graph, result),
             {} if result.reuse is None else result.reuse.to_json(),
-            None if scratch is None else measure(graph, self._property, scratch),
+            None if scratch is None else self._measure(graph, scratch),
         )
 
-
-def measure(graph: Graph, prop: Property, result: Result) -> Measurement:
-    """Put a result into a measurement, with what the checker says of its certificate."""
-    proof: Proof | None = result.proof
-    started = time.perf_counter()
-    certificate = check_result(graph, prop, result)
-    return Measurement(
-        str(result.verdict),
-        result.reason,
-        round(result.seconds, 4),
-        0 if proof is None else len(proof.cores),
-        dict(result.statistics.calls),
-        {step: round(value, 4) for step, value in result.statistics.seconds.items()},
-        certificate,
-        round(time.perf_counter() - started, 4),
-    )
+    def _measure(self, graph: Graph, result: Result) -> Measurement:
+        cores = 0 if result.proof is None else len(result.proof.cores)
+        is_checked = cores <= self._suite.most_cores
+        started = time.perf_counter()
+        certificate = check_result(graph, self._property, result) if is_checked else ""
+        return Measurement(
+            str(result.verdict),
+            result.reason,
+            round(result.seconds, 4),
+            cores,
+            dict(result.statistics.calls),
+            {step: round(value, 4) for step, value in result.statistics.seconds.items()},
+            certificate,
+            round(time.perf_counter() - started, 4),
+        )

@@ -72,6 +72,8 @@ class Suite:
         folder: Where its networks and properties are.
         timeout_seconds: For each single verification.
         compares: Whether each variant is also proved from scratch.
+        most_cores: The largest proof whose certificate is checked: each core takes the exact
+            checker tens of milliseconds.
         experiments: What to run.
         expected: Verdicts known from elsewhere, by network and property file.
     """
@@ -82,6 +84,7 @@ class Suite:
     folder: Path
     timeout_seconds: float
     compares: bool
+    most_cores: int
     experiments: tuple[Experiment, ...]
     expected: Mapping[tuple[str, str], Verdict]
 
@@ -114,6 +117,7 @@ def load_suite(name: str, data: Path) -> Suite:
         folder,
         float(document["timeout_seconds"]),
         bool(document.get("compares", False)),
+        int(document["most_cores"]),
         experiments,
         _expected(folder / "expected.csv"),
     )
