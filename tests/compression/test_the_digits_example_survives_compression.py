@@ -40,7 +40,7 @@ def accuracy(graph: Graph) -> float:
 
 
 def test_the_network_is_small_and_accurate(network: Graph) -> None:
-    assert network.layer_widths == (32, 32)
+    assert network.layer_widths == (48, 48, 48)
     assert (EXAMPLE / "digits.onnx").stat().st_size < 50_000
     assert accuracy(network) >= 95
 
