@@ -90,8 +90,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     written = record(result, arguments.save_proof, arguments.certificate, console)
     document = result_json("reverify", result, problem) | written.json()
     document |= _reuse_json(result, neuron_map, how, change)
-    rows = [*_rows(how, change), *written.rows()]
-    rows += [("replay", f"failed: {problem}")] if problem else []
+    rows = [*_rows(how, change, problem), *written.rows()]
     from verifier.report import result_text
 
     console.answer(document, result_text(result, rows))
@@ -129,10 +128,12 @@ def _reuse_json(
     }
 
 
-def _rows(how: str, change: ChangeReport | None) -> list[tuple[str, str]]:
+def _rows(how: str, change: ChangeReport | None, problem: str) -> list[tuple[str, str]]:
     from verifier.report import change_summary
 
     rows = [("neuron map", how)]
     if change is not None:
         rows.append(("change", change_summary(change)))
+    if problem:
+        rows.append(("replay", f"failed: {problem}"))
     return rows
