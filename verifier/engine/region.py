@@ -75,8 +75,14 @@ def split(problem: Problem, parts: Sequence[tuple[Region, Literal]]) -> list[Reg
                 end = upper if literal.below else lower
                 pick = min if literal.below else max
                 end[row, literal.input] = pick(end[row, literal.input], literal.threshold)
-        empty = inherited.empty | (lower > upper).any(axis=1)
-        box = Box(np.minimum(lower, upper), upper)
+        crossed = lower > upper
+        empty = inherited.empty | crossed.any(axis=1)
+        # Any bounds do for an empty region, as long as the scales of the group hold for them: a
+        # threshold of a proof file may be far outside of the box.
+        box = Box(
+            np.where(crossed, inherited.box.lower, lower),
+            np.where(crossed, inherited.box.upper, upper),
+        )
         scales = problem.groups[group].scales
         bounds = bound_regions(
             problem.layers,
