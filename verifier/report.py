@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from verifier.change.classify import ChangeReport
-    from verifier.engine.reuse import ReuseReport
     from verifier.pipeline import Result
     from verifier.spec.counterexample import Counterexample, Replay
 
@@ -52,14 +51,17 @@ def result_text(result: Result, extra: Rows | None = None) -> str:
     if result.counterexample is not None:
         parts.append(counterexample_text(result.counterexample))
     if result.reuse is not None:
-        parts.append(reuse_text(result.reuse, result.seconds))
+        parts.append(reuse_text(result))
     return "\n\n".join(parts)
 
 
-def reuse_text(reuse: ReuseReport, seconds: float) -> str:
+def reuse_text(result: Result) -> str:
     """Return what became of the original's cores, and when reuse has paid for the proof."""
-    if reuse.cores == 0:
-        return lines([("reuse", "the original's proof has no cores: its property was violated")])
+    reuse = result.reuse
+    if reuse is None or reuse.cores == 0:
+        found = result.counterexample is not None
+        why = "a counterexample was found first" if found else "the original's proof has none"
+        return lines([("cores", f"none was used: {why}")])
     rows: Rows = [
         ("cores of the original", str(reuse.cores)),
         ("  valid", f"{reuse.valid}  (proof reuse rate {reuse.proof_reuse_rate:.1%})"),
@@ -71,7 +73,7 @@ def reuse_text(reuse: ReuseReport, seconds: float) -> str:
     ]
     if reuse.gave_up:
         rows.append(("gave up on reuse", "a sample of cores said that a fresh search is cheaper"))
-    rows.append(("break-even", _break_even_text(reuse.original_seconds, seconds)))
+    rows.append(("break-even", _break_even_text(reuse.original_seconds, result.seconds)))
     return lines(rows)
 
 
