@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from verifier.change.neuron_map import NeuronMap
     from verifier.ir.graph import Graph
     from verifier.pipeline import Result
-    from verifier.spec.property import Property
 
 ORIGINAL = "original"
 Key = tuple[str, str, str]
