@@ -47,12 +47,21 @@ def result_text(result: Result, extra: Rows | None = None) -> str:
     rows.append(("time", seconds_text(result.seconds)))
     if result.proof is not None and result.verdict is Verdict.HOLDS:
         rows.append(("cores", str(len(result.proof.cores))))
+    if is_transferred(result):
+        rows.append(
+            ("basis", "differential margin: the networks differ by less than the proof spares")
+        )
     parts = [lines(rows + (extra or []))]
     if result.counterexample is not None:
         parts.append(counterexample_text(result.counterexample))
     if result.reuse is not None:
         parts.append(reuse_text(result))
     return "\n\n".join(parts)
+
+
+def is_transferred(result: Result) -> bool:
+    """Whether the verdict rests on the differential margin, and so has no proof of its own."""
+    return result.verdict is Verdict.HOLDS and result.proof is None
 
 
 def reuse_text(result: Result) -> str:

@@ -48,14 +48,14 @@ def run(*words: object) -> Outcome:
     return Outcome(status, printed.getvalue(), errors.getvalue())
 
 
-def network_bytes(seed: int = 3) -> bytes:
-    """Return a random network with three inputs, two layers of eight ReLUs and two outputs."""
+def network_bytes(seed: int = 3, inputs: int = INPUTS) -> bytes:
+    """Return a random network with two layers of eight ReLUs and two outputs."""
     rng = np.random.default_rng(seed)
 
     def fill(shape: tuple[int, ...]) -> RationalArray:
         return RationalArray.from_floats(rng.integers(-8, 9, shape).astype(np.float32) / 8)
 
-    return write_onnx(stack(INPUTS, LAYERS, OUTPUTS, fill), "float32")
+    return write_onnx(stack(inputs, LAYERS, OUTPUTS, fill), "float32")
 
 
 def property_text(condition: str, *, inputs: int = INPUTS, outputs: int = OUTPUTS) -> str:

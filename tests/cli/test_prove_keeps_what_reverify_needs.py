@@ -175,6 +175,23 @@ def test_a_map_is_inferred_where_there_is_only_the_original(proven: Proven, tmp_
     assert done.document["change"]["kind"] == "removed"
 
 
+def test_the_differential_margin_is_tried_where_no_file_is_wanted(
+    proven: Proven, tmp_path: Path
+) -> None:
+    files = proven.files
+    words = [
+        *("reverify", files.network, files.holds, "--proof", proven.proof),
+        *("--original", files.network, "--format", "json"),
+    ]
+
+    plain, certified = run(*words), run(*words, "--certificate", tmp_path / "c")
+
+    assert plain.document["by_differential_margin"] is True
+    assert certified.document["by_differential_margin"] is False
+    assert (plain.document["verdict"], certified.document["verdict"]) == ("holds", "holds")
+    assert (tmp_path / "c").is_file()
+
+
 def test_widths_that_differ_need_a_map_or_the_original(proven: Proven, tmp_path: Path) -> None:
     alone = tmp_path / "model.onnx"
     alone.write_bytes(proven.variant.read_bytes())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import z3
 
-from tests.cli.running import Files, run
+from tests.cli.running import Files, network_bytes, run
 from verifier.change.neuron_map import NeuronMap
 from verifier.cli.main import COMMANDS
 from verifier.ir.fingerprint import fingerprint
@@ -106,8 +106,9 @@ def test_classify_infers_a_map_where_none_is_given(proven: Proven, tmp_path: Pat
     assert inferred.document["map"]["source"] == "inferred"
 
 
-def test_networks_of_other_widths_cannot_be_classified(files: Files, data: Path) -> None:
-    other = data / "acasxu" / "onnx" / "ACASXU_run2a_1_1_batch_2000.onnx"
+def test_networks_of_other_widths_cannot_be_classified(files: Files) -> None:
+    other = files.folder / "other.onnx"
+    other.write_bytes(network_bytes(inputs=4))
 
     assert run("classify", files.network, other).status == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,25 @@ def test_one_thread_unless_the_user_asks_for_more(given: dict[str, str], expecte
     )
 
     assert done.stdout.split()[-1] == expected
+
+
+@pytest.mark.slow
+def test_a_terminal_gets_a_live_line_and_standard_output_stays_clean(files: Files) -> None:
+    ours, theirs = pty.openpty()
+    words = ("prove", files.network, files.holds, "--proof", files.folder / "p", "--format=json")
+    done = subprocess.run(
+        [sys.executable, "-m", "verifier.cli.main", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        check=False,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+
+    assert json.loads(done.stdout)["verdict"] == "holds"
+    assert "prove" in shown
 
 
 @pytest.mark.slow

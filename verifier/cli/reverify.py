@@ -110,7 +110,7 @@ def _change(
 def _reuse_json(
     result: Result, neuron_map: NeuronMap | None, how: str, change: ChangeReport | None
 ) -> dict[str, Any]:
-    from verifier.report import break_even_variants, change_json
+    from verifier.report import break_even_variants, change_json, is_transferred
 
     reuse: dict[str, Any] | None = None
     if result.reuse is not None:
@@ -119,6 +119,7 @@ def _reuse_json(
         reuse = {**result.reuse.to_json(), "break_even_variants": even}
     return {
         "reuse": reuse,
+        "by_differential_margin": is_transferred(result),
         "neuron_map": {
             "how": how,
             "source": "identity" if neuron_map is None else neuron_map.source,
