@@ -257,6 +257,18 @@ def test_the_checker_rejects_a_certificate_of_another_network(
     assert "network" in done.document["reason"]
 
 
+def test_a_set_of_inputs_beyond_floats_has_a_verdict(files: Files) -> None:
+    far = property_text("(>= Y_0 1)").replace("(<= X_0 1.0)", f"(<= X_0 1{'0' * 50}.0)")
+
+    done = run(
+        *("prove", files.network, files.path("far.vnnlib", far), "--proof", files.folder / "p"),
+        *("--format", "json", "--timeout", "0.5"),
+    )
+
+    assert done.status == 0, done.errors
+    assert done.document["verdict"] in {"violated", "unknown"}
+
+
 def test_a_tiny_limit_ends_in_unknown_with_a_reason(files: Files) -> None:
     hard = files.path("hard.vnnlib", property_text("(>= Y_0 1.28)"))
     proof, certificate = files.folder / "p", files.folder / "c"

@@ -9,19 +9,21 @@ a counterexample, after it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import RefusedError, UsageError, VerifierError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from fractions import Fraction
     from pathlib import Path
 
     from verifier.ir.graph import Graph
     from verifier.pipeline import Result
     from verifier.spec.counterexample import Counterexample
     from verifier.spec.property import Property
+
+MODERATE = Fraction(1 << 15)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,7 @@ class Network:
 
         check_fits(prop, self.graph)
         box = prop.cases[0].box if prop.cases else None
-        ends = None if box is None else (box.lower, box.upper)
+        ends = None if box is None else (_moderate(box.lower), _moderate(box.upper))
         try:
             check_against_onnxruntime(self.content, self.graph, box=ends)
         except RefusedError as error:
@@ -110,6 +112,11 @@ class Network:
         boxes = {id(case.box): case.box for case in prop.cases}.values()
         box = next(box for box in boxes if is_inside(box, x))
         return nearest_floats_inside(box, x, element.dtype.name) or x
+
+
+def _moderate(values: Sequence[Fraction]) -> Sequence[Fraction]:
+    """Return the nearest values that every float type holds: any inputs do for a comparison."""
+    return tuple(max(-MODERATE, min(value, MODERATE)) for value in values)
 
 
 def counterexample_json(counterexample: Counterexample | None, problem: str) -> Any:

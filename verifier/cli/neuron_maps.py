@@ -11,14 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verifier.errors import UsageError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from verifier.change.neuron_map import NeuronMap
-    from verifier.ir.graph import Graph, Neuron
+    from verifier.ir.graph import Graph
 
 BESIDE = "neuron_map.json"
 
@@ -50,25 +47,3 @@ def choose_map(
     inferred = infer_map(original, compressed)
     how = "every neuron stands for itself" if inferred.source == "identity" else "inferred"
     return inferred, f"{how}, from the two networks, with confidence {inferred.confidence:.2f}"
-
-
-def check_map(
-    neuron_map: NeuronMap, original_widths: Sequence[int], compressed_widths: Sequence[int]
-) -> None:
-    """Check that the neurons of a map exist.
-
-    Raises:
-        UsageError: One does not.
-    """
-    _check("original", [*neuron_map.kept, *neuron_map.removed], original_widths)
-    _check("compressed network", neuron_map.kept.values(), compressed_widths)
-
-
-def _check(which: str, neurons: Iterable[Neuron], widths: Sequence[int]) -> None:
-    for layer, index in neurons:
-        if not (0 <= layer < len(widths) and 0 <= index < widths[layer]):
-            msg = (
-                f"the neuron map names neuron {index} of ReLU layer {layer}, which the {which} does"
-                f" not have: its ReLU layers have {list(widths)} neurons; give the map of these two"
-            )
-            raise UsageError(msg)

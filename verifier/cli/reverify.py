@@ -15,7 +15,7 @@ from verifier.cli.arguments import (
 )
 from verifier.cli.files import check_inputs, check_outputs
 from verifier.cli.networks import Network
-from verifier.cli.neuron_maps import check_map, choose_map, map_file
+from verifier.cli.neuron_maps import choose_map, map_file
 from verifier.cli.verification import record, result_json
 
 if TYPE_CHECKING:
@@ -76,8 +76,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     network = Network.read(arguments.compressed)
     network.check(prop)
     neuron_map, how = choose_map(file, None if original is None else original.graph, network.graph)
-    if neuron_map is not None:
-        check_map(neuron_map, proof.layer_widths, network.graph.layer_widths)
     console.note(f"neuron map: {how}")
     change = _change(original, network, neuron_map)
     options = EngineOptions(timeout_seconds=arguments.timeout)
