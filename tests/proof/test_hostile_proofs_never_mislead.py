@@ -72,7 +72,7 @@ def forged_proofs(draw: st.DrawFn, graph: Graph, prop: Property) -> Proof:
         st.builds(Phase, st.sampled_from(neurons), st.booleans()),
         st.builds(HalfSpace, st.integers(0, prop.input_width - 1), thresholds, st.booleans()),
     )
-    paths = st.lists(literals, max_size=4).map(without_contradiction)
+    paths = st.lists(literals, max_size=4).map(without_repetition)
 
     def layers() -> dict[int, NeuronMultipliers]:
         found = {}
@@ -103,11 +103,11 @@ def forged_proofs(draw: st.DrawFn, graph: Graph, prop: Property) -> Proof:
     return proof_of(graph, prop, cores, leaves)
 
 
-def without_contradiction(path: list[Literal]) -> Path:
-    """Return the path without phases that contradict earlier ones: files with both are refused."""
+def without_repetition(path: list[Literal]) -> Path:
+    """Return the path without what earlier literals decide: files that decide twice are refused."""
     kept: list[Literal] = []
     for literal in path:
-        if literal.negated() not in kept or isinstance(literal, HalfSpace):
+        if literal not in kept and literal.negated() not in kept:
             kept.append(literal)
     return tuple(kept)
 

@@ -242,8 +242,17 @@ WRONG: list[tuple[Callable[[Document], None], str]] = [
     (put(*CUT, value=["input", -1, 0.5, True]), "not a literal"),
     (put(*CUT, value=["input", True, 0.5, True]), "not a literal"),
     (put(*CUT, value=["input", 1, 0.5, "below"]), "not a literal"),
-    (put(*CUT, value=["phase", 1, 1, True]), "both phases"),
-    (put("leaves", 0, 0, value=[["phase", 0, 1, a] for a in (True, False)]), "both phases"),
+    (put(*CUT, value=["phase", 1, 1, True]), "decides a phase or a half-space twice"),
+    (
+        put("leaves", 0, 0, value=[["phase", 0, 1, a] for a in (True, False)]),
+        "decides a phase or a half-space twice",
+    ),
+    (
+        put("leaves", 0, 0, value=[["phase", 0, 1, True]] * 2),
+        "decides a phase or a half-space twice",
+    ),
+    (put("leaves", 0, 0, value=[["input", 0, z, True] for z in (0.0, -0.0)]), "twice"),
+    (put(*STEP, value=["input", 1, -0.1, False]), "decides a phase or a half-space twice"),
     (put(*FIRST, "path", value=5), "not iterable"),
     # Multipliers.
     (put(*FIRST, "rows", value=[-0.5, 0.0]), "negative row weight"),

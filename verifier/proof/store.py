@@ -252,9 +252,9 @@ def _neurons(layer: int, part: list[Any], widths: tuple[int, ...]) -> NeuronMult
 
 def _path(entries: list[Any], widths: tuple[int, ...]) -> Path:
     path = tuple(_literal(entry, widths) for entry in entries)
-    phases = {literal for literal in path if isinstance(literal, Phase)}
-    if any(literal.negated() in phases for literal in phases):
-        _fail("a path has both phases of a neuron")
+    # No search decides twice, and certificates have no room for it.
+    if len({*path, *(literal.negated() for literal in path)}) < 2 * len(path):
+        _fail("a path decides a phase or a half-space twice")
     return path
 
 
