@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.generators import boxes, dyadics, networks, points_in, rationals
+from tests.generators import boxes, networks, points_in, rationals
 from tests.oracles import evaluate_naively
 from verifier.certificate.core_bound import Multipliers, refutes
 from verifier.certificate.integer_matrix import Arithmetic, FlintArithmetic, PlainArithmetic
 from verifier.certificate.regions import Phases, Threshold, child_region, root_region
-from verifier.certificate.scaled_network import FRACTION_BITS, power_of_two
+from verifier.certificate.scaled_network import FRACTION_BITS, ONE, power_of_two
 from verifier.ir.evaluate import preactivations_exactly
 from verifier.spec.property import Case, InputBox, LinearConstraint
 
@@ -77,9 +77,16 @@ class Cut(NamedTuple):
 
 
 @st.composite
+def rational_boxes(draw: st.DrawFn, width: int) -> InputBox:
+    """Draw a box whose ends no float holds."""
+    ends = [sorted([draw(rationals(2)), draw(rationals(2))]) for _ in range(width)]
+    return InputBox(tuple(low for low, _ in ends), tuple(high for _, high in ends))
+
+
+@st.composite
 def cuts(draw: st.DrawFn, *, max_literals: int = 3) -> Cut:
     graph = draw(networks(max_neurons=8))
-    box = draw(boxes(graph.input_width))
+    box = draw(st.one_of(boxes(graph.input_width), rational_boxes(graph.input_width)))
     shares = st.fractions(0, 1, max_denominator=7)
     slopes = [draw(st.dictionaries(st.integers(0, w - 1), shares)) for w in graph.layer_widths]
     literals: dict[object, Literal] = {}
@@ -89,7 +96,7 @@ def cuts(draw: st.DrawFn, *, max_literals: int = 3) -> Cut:
             index = draw(st.integers(0, graph.layer_widths[layer] - 1))
             literals.setdefault((layer, index), (layer, index, draw(st.booleans())))
         else:
-            index, value = draw(st.integers(0, graph.input_width - 1)), draw(dyadics(2, 6))
+            index, value = draw(st.integers(0, graph.input_width - 1)), draw(rationals(2))
             literals.setdefault((index, value), Threshold(index, value, draw(st.booleans())))
     alphas = [
         [frozenset(draw(st.sets(st.integers(0, w - 1)))) for w in graph.layer_widths]
@@ -98,10 +105,17 @@ def cuts(draw: st.DrawFn, *, max_literals: int = 3) -> Cut:
     return Cut(graph, box, slopes, list(literals.values()), alphas)
 
 
-def some_points(data: st.DataObject, box: InputBox) -> list[tuple[Fraction, ...]]:
-    """Return all corners, where bounds are attained, and some points between them."""
-    corners = list(product(*zip(box.lower, box.upper, strict=True)))
-    return corners + [data.draw(points_in(box)) for _ in range(4)]
+def some_points(data: st.DataObject, cut: Cut) -> list[tuple[Fraction, ...]]:
+    """Return all corners, where bounds are attained, some points between, some on thresholds."""
+    box = cut.box
+    points = list(product(*zip(box.lower, box.upper, strict=True)))
+    points += [data.draw(points_in(box)) for _ in range(4)]
+    for literal in cut.literals:
+        if isinstance(literal, Threshold):
+            i, value = literal.index, literal.value
+            if box.lower[i] <= value <= box.upper[i]:
+                points += [(*p[:i], value, *p[i + 1 :]) for p in points[-5:]]
+    return points
 
 
 @pytest.mark.parametrize("arithmetic", ARITHMETICS, ids=["plain", "flint"])
@@ -110,7 +124,7 @@ def test_every_run_is_inside_the_bounds_of_each_region_it_is_in(
     arithmetic: Arithmetic, data: st.DataObject
 ) -> None:
     cut = data.draw(cuts())
-    points = some_points(data, cut.box)
+    points = some_points(data, cut)
 
     for depth, region in enumerate(cut.regions(arithmetic)):
         for point in points:
@@ -120,6 +134,10 @@ def test_every_run_is_inside_the_bounds_of_each_region_it_is_in(
 
 
 def assert_inside(region: Region, graph: Graph, point: Sequence[Fraction]) -> None:
+    sides = zip(point, *region.box, strict=True)
+    for i, (x, lower, upper) in enumerate(sides):
+        value = region.network.scaled_input(i, x) * ONE
+        assert int(lower) <= value <= int(upper)
     for layer, values in enumerate(preactivations_exactly(graph, point)):
         unit = power_of_two(region.network.exponents[layer + 1] - FRACTION_BITS)
         bounds = region.layers[layer]
@@ -170,7 +188,7 @@ def test_no_multipliers_refute_a_case_with_a_solution(
 ) -> None:
     """Each bound is what its row is worth at one point of the region, so that point solves all."""
     cut = data.draw(cuts(max_literals=2))
-    points = [p for p in some_points(data, cut.box) if cut.admits(len(cut.literals), p)]
+    points = [p for p in some_points(data, cut) if cut.admits(len(cut.literals), p)]
     if not points:
         return
     point = data.draw(st.sampled_from(points))
@@ -208,7 +226,7 @@ def cases_solved_by(draw: st.DrawFn, cut: Cut, point: Sequence[Fraction]) -> Cas
 def test_where_no_phase_is_open_the_bound_is_the_minimum(data: st.DataObject) -> None:
     """A case just below the least output is refuted, one just above is not: 2**-80 decides."""
     cut = data.draw(cuts(max_literals=0))
-    corner = data.draw(st.sampled_from(some_points(data, cut.box)))
+    corner = data.draw(st.sampled_from(some_points(data, cut)))
     point = InputBox(corner, corner)
     region = cut._replace(box=point).regions(FlintArithmetic())[0]
     (value, *_) = evaluate_naively(cut.graph, corner)
