@@ -50,8 +50,9 @@ PROVE_STEPS, REUSE_STEPS = 25, 6
 """Steps of the attack: a short one before reuse, since the original was not violated and what an
 attack costs is soon more than what reuse costs."""
 
-MINIMIZE_SHARE = 0.25
-"""Time for minimising, as a share of the search's: MUCs are worth some of it, not most."""
+TRIALS = 1
+"""Literals that minimising tries for each core of a large proof: a trial costs about as much as
+searching one region, and MUCs are worth a part of the search's time, not most of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,9 +142,8 @@ def prove(
     cores: Sequence[Core] = outcome.cores
     leaves = [Leaf(core.path, i) for i, core in enumerate(cores)]
     if options.minimize:
-        seconds = MINIMIZE_SHARE * run.budget.spent_seconds
         with run.statistics.timing("minimize"):
-            cores, leaves = minimize(run.problem, cores, run.limited(seconds))
+            cores, leaves = minimize(run.problem, cores, run.budget, TRIALS)
     with run.statistics.timing("cover"):
         refutation = cover(cores, len(prop.cases))
     return run.holds(tuple(cores), tuple(leaves), refutation)
@@ -186,6 +186,7 @@ def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the 
     check_map(neuron_map, proof.layer_widths, graph.layer_widths)
     run = _Run(graph, prop, options, report)
     reuse = Reuse(run.search, proof, neuron_map)
+    reuse.report.cores, reuse.report.original_seconds = len(proof.cores), proof.seconds
     with run.statistics.timing("counterexample"):
         point = run.attack(() if proof.point is None else (proof.point,), REUSE_STEPS)
     if point is not None:
@@ -213,8 +214,7 @@ def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
     outcome = check.run()
     if check.refutation is None:
         return False
-    reuse.report.cores = reuse.report.valid = len(proof.cores)
-    reuse.report.original_seconds = proof.seconds
+    reuse.report.valid = len(proof.cores)
     return differential.transfers(before, run.problem, outcome.cores, neuron_map)
 
 
@@ -248,11 +248,6 @@ class _Run:
         """Return the tasks of the whole property."""
         groups = enumerate(self.problem.groups)
         return [Task(root(self.problem, g), tuple(group.objectives)) for g, group in groups]
-
-    def limited(self, seconds: float) -> Budget:
-        """Return a budget that ends with this run's, or earlier."""
-        remaining = self.budget.remaining_seconds
-        return Budget(seconds if remaining is None else min(seconds, remaining))
 
     def attack(
         self, points: Sequence[tuple[Fraction, ...]], steps: int

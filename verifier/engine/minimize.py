@@ -39,17 +39,21 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 KEEP = 0.5
+FEW_TRIALS = 512
+"""Trials that cost nothing worth saving: with as few cores as this pays for, all become minimal."""
 
 
 def minimize(
-    problem: Problem, cores: Sequence[Core], budget: Budget
+    problem: Problem, cores: Sequence[Core], budget: Budget, trials: int | None = None
 ) -> tuple[list[Core], list[Leaf]]:
-    """Shrink the cores of a search until nothing can be dropped or the budget is spent.
+    """Shrink the cores of a search until nothing can be dropped, or as far as limits allow.
 
     Args:
         problem: The network and the property.
         cores: One core for each leaf, with the leaf's full path.
-        budget: How long to try.
+        budget: When to stop.
+        trials: Most literals to try, on average for each core, or None for no limit. Unlike a
+            time limit it gives the same cores on every run.
 
     Returns:
         The cores that are left, and for each given core its leaf with the core that covers it.
@@ -58,18 +62,25 @@ def minimize(
         return [], []
     short = list(cores)
     for chunk in in_chunks(range(len(cores))):
-        _shrink(problem, short, chunk, budget)
+        limit = None if trials is None else max(trials * len(chunk), FEW_TRIALS)
+        _shrink(problem, short, chunk, budget, limit)
     return _merge(cores, short)
 
 
-def _shrink(problem: Problem, short: list[Core], chunk: Sequence[int], budget: Budget) -> None:
+def _shrink(
+    problem: Problem, short: list[Core], chunk: Sequence[int], budget: Budget, limit: int | None
+) -> None:
     """Try to drop each literal of each core of a chunk, position by position."""
+    tried = 0
     leaf_margin = {i: short[i].margin for i in chunk}
     position = dict.fromkeys(chunk, 0)
     while not budget.is_spent:
         active = [i for i in chunk if _can_shrink(short[i], position[i])]
+        if limit is not None:
+            active = active[: limit - tried]
         if not active:
             return
+        tried += len(active)
         trials = {i: _without(short[i].path, position[i]) for i in active}
         margins = _margins(problem, {i: (short[i], trials[i]) for i in active})
         for i in active:
