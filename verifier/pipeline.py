@@ -50,9 +50,9 @@ PROVE_STEPS, REUSE_STEPS = 25, 6
 """Steps of the attack: a short one before reuse, since the original was not violated and what an
 attack costs is soon more than what reuse costs."""
 
-TRIALS = 1
-"""Literals that minimising tries for each core of a large proof: a trial costs about as much as
-searching one region, and MUCs are worth a part of the search's time, not most of it."""
+TRIALS = 1024
+"""Literals that minimising tries in all. Proofs of up to about a hundred cores become minimal; a
+trial costs as much as searching a few regions, and a large proof is not worth tens of thousands."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 KEEP = 0.5
-FEW_TRIALS = 512
-"""Trials that cost nothing worth saving: with as few cores as this pays for, all become minimal."""
 
 
 def minimize(
@@ -52,8 +50,8 @@ def minimize(
         problem: The network and the property.
         cores: One core for each leaf, with the leaf's full path.
         budget: When to stop.
-        trials: Most literals to try, on average for each core, or None for no limit. Unlike a
-            time limit it gives the same cores on every run.
+        trials: Most literals to try in all, or None for no limit. Unlike a time limit it gives
+            the same cores on every run.
 
     Returns:
         The cores that are left, and for each given core its leaf with the core that covers it.
@@ -62,15 +60,15 @@ def minimize(
         return [], []
     short = list(cores)
     for chunk in in_chunks(range(len(cores))):
-        limit = None if trials is None else max(trials * len(chunk), FEW_TRIALS)
-        _shrink(problem, short, chunk, budget, limit)
+        tried = _shrink(problem, short, chunk, budget, trials)
+        trials = None if trials is None else trials - tried
     return _merge(cores, short)
 
 
 def _shrink(
     problem: Problem, short: list[Core], chunk: Sequence[int], budget: Budget, limit: int | None
-) -> None:
-    """Try to drop each literal of each core of a chunk, position by position."""
+) -> int:
+    """Try to drop each literal of each core of a chunk, position by position; count the tries."""
     tried = 0
     leaf_margin = {i: short[i].margin for i in chunk}
     position = dict.fromkeys(chunk, 0)
@@ -79,7 +77,7 @@ def _shrink(
         if limit is not None:
             active = active[: limit - tried]
         if not active:
-            return
+            break
         tried += len(active)
         trials = {i: _without(short[i].path, position[i]) for i in active}
         margins = _margins(problem, {i: (short[i], trials[i]) for i in active})
@@ -89,6 +87,7 @@ def _shrink(
                 short[i] = Core(core.case, trials[i], core.multipliers, margins[i])
             else:
                 position[i] += 1
+    return tried
 
 
 def _can_shrink(core: Core, position: int) -> bool:
