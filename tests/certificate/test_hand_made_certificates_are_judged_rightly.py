@@ -202,6 +202,18 @@ def test_a_core_may_serve_another_case_with_the_same_box_only() -> None:
     assert "case 1" in check(edited(full, "atoms.2", ["phase", 0, 1]), prop).reason
 
 
+@pytest.mark.parametrize("refuted", [0, 1])
+def test_every_case_has_to_be_refuted(refuted: int) -> None:
+    prop = Property(1, 1, half().cases * 2)
+    document = split_on_a_phase() | head(prop)
+    document["atoms"] += [["case", 1]]
+    document["cores"] = [core(1, case=refuted), core(2, case=refuted)]
+
+    assert check(document, prop).reason == "clause 0: it does not follow by unit propagation"
+    document["cores"] += [core(1, case=1 - refuted), core(2, case=1 - refuted)]
+    assert check(document | {"clauses": [[-1], []]}, prop).accepted
+
+
 VIOLATED = head(one_case(at_least(0)), "violated")
 
 

@@ -7,8 +7,10 @@ has to vanish beside what float64 loses: 1e-15 of a layer's magnitude is allowed
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +24,8 @@ from verifier.ir.operators import Affine
 from verifier.ir.rational import RationalArray
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from verifier.certificate.region_bounds import Region
     from verifier.ir.graph import Graph
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 Interval = tuple[Fraction, Fraction]
 Bounds = list[list[Interval]]
+# From layer, index and bounds of an unstable neuron to the slopes of its lower and upper line.
+Lines = Callable[[int, int, Interval], tuple[Fraction, Fraction]]
 TOLERANCE = Fraction(1, 10**15)
 ZERO = Fraction(0)
 
@@ -75,7 +80,7 @@ class Reference:
         self,
         done: Bounds,
         start: tuple[int, int, int],
-        lines: Callable[[int, int, Interval], tuple[Fraction, Fraction]],
+        lines: Lines,
     ) -> Fraction:
         """Return the backward lower bound of ``sign * z`` for ``start = (layer, index, sign)``."""
         layer, index, sign = start
@@ -103,7 +108,7 @@ class Reference:
         self,
         before: Bounds | None,
         demanded: dict[tuple[int, int], bool],
-        lines: Callable[[int, int, Interval], tuple[Fraction, Fraction]],
+        lines: Lines,
     ) -> Bounds:
         """Return pass A's bounds, or, with bounds to start from, pass B's."""
         done: Bounds = []
@@ -145,13 +150,13 @@ def assert_close(region: Region, exact: Bounds) -> None:
 
 def scaled(graph: Graph, factors: Sequence[Fraction]) -> Graph:
     """Return the network with factors on its affine maps, each felt by all biases after it."""
-    left, product = list(factors), Fraction(1)
+    left, so_far = list(factors), Fraction(1)
     nodes = []
     for node in graph.nodes:
         operator = node.operator
         if isinstance(operator, Affine):
-            product *= left[0]
-            factor, grown = (RationalArray.from_fractions([f], (1,)) for f in (left[0], product))
+            so_far *= left[0]
+            factor, grown = (RationalArray.from_fractions([f], (1,)) for f in (left[0], so_far))
             weights = tuple(weight * factor for weight in operator.weights)
             operator, left = Affine(weights, operator.bias * grown), left[1:]
         nodes.append(replace(node, operator=operator))
@@ -184,17 +189,23 @@ def test_bounds_are_those_of_exact_arithmetic(kind: str, skips: float) -> None:
         slope = slopes[layer].get(i, chord(interval))
         return slope, slope
 
-    def second(layer: int, i: int, interval: Interval) -> tuple[Fraction, Fraction]:
-        return Fraction(i in alphas[layer]), chord(interval)
-
-    exact = reference.bounds(reference.bounds(None, {}, first), {}, second)
+    exact = reference.bounds(reference.bounds(None, {}, first), {}, second(alphas))
     region = root_region(graph, box, slopes, alphas, FlintArithmetic())
 
     assert region is not None
     assert_close(region, exact)
-    layer, index = next((k, row.unstable[0]) for k, row in enumerate(region.layers) if row.unstable)
-    for is_active in (True, False):
-        demanded = {(layer, index): is_active}
-        child = child_region(region, (layer, index, is_active), {layer: {index: is_active}}, alphas)
-        assert child is not None
-        assert_close(child, reference.bounds(exact, demanded, second))
+    # A child may take other lower lines than its parent, and then all layers are bounded anew.
+    others = [frozenset(range(w)) - a for w, a in zip(graph.layer_widths, alphas, strict=True)]
+    literals = [(k, i) for k, row in enumerate(region.layers) for i in row.unstable[:2]]
+    assert literals
+    for (layer, index), is_active, own in product(literals, (True, False), (alphas, others)):
+        child = child_region(region, (layer, index, is_active), {layer: {index: is_active}}, own)
+        bounds = reference.bounds(exact, {(layer, index): is_active}, second(own))
+        assert (child is None) == any(low > high for row in bounds for low, high in row)
+        if child is not None:
+            assert_close(child, bounds)
+
+
+def second(alphas: Sequence[AbstractSet[int]]) -> Lines:
+    """Return the lines of pass B."""
+    return lambda layer, i, interval: (Fraction(i in alphas[layer]), chord(interval))
