@@ -132,6 +132,19 @@ def test_one_leaf_beyond_repair_drops_the_core_and_all_of_its_leaves_are_searche
         assert reuse.report.residual_subproblems == len(stuck)
 
 
+def test_a_leaf_that_no_program_refutes_drops_the_core() -> None:
+    for proved in split_proofs():
+        [core], _ = too_bold(proved)
+        everywhere = [HalfSpace(0, far, below=True) for far in (2.0**20, 2.0**21)]
+
+        reuse, outcome = run(proved, [core], [Leaf((literal,), 0) for literal in everywhere])
+
+        assert outcome.answer is Answer.UNSAT
+        assert reuse.report.dropped == 1
+        # What was learned below the leaves does not cover, so the search starts anew.
+        assert reuse.report.residual_subproblems == 3
+
+
 def test_missing_cores_are_made_up_for_by_a_search_from_the_top() -> None:
     for proved in split_proofs():
         kept = proved.proof.cores[1:]
@@ -273,6 +286,17 @@ def test_the_residual_finds_the_counterexample_of_a_violated_variant() -> None:
     assert found >= 3
 
 
+def test_a_search_from_the_top_finds_the_counterexample_too() -> None:
+    seed = next(s for s in range(60) if decide_by_phase_enumeration(*drawn(s))[0] is Answer.SAT)
+    graph, prop = drawn(seed)
+    proof = proof_of(graph, prop, [])
+
+    reuse = Reuse(search(Problem.of(graph, prop)), proof, NeuronMap.identity(graph))
+
+    assert reuse.run().answer is Answer.SAT
+    assert reuse.refutation is None
+
+
 def test_cores_are_looked_at_in_parts_of_one_group_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("verifier.engine.forest.CHUNK", 2)
     monkeypatch.setattr("verifier.engine.forest.BATCH", 1)
@@ -300,6 +324,30 @@ def test_the_rate_leaves_out_cores_of_branches_that_are_gone() -> None:
         "gave_up": False,
         "original_seconds": 0.0,
     }
+
+
+def test_a_core_of_one_leaf_is_tried_on_the_leafs_region() -> None:
+    """The leaf has more literals, so a core that claims too much may hold there."""
+    for proved in split_proofs():
+        bold = [replace(core, path=()) for core in proved.proof.cores]
+        leaves = [Leaf(core.path, i) for i, core in enumerate(proved.proof.cores)]
+
+        reuse, outcome = run(proved, bold, leaves)
+
+        assert outcome.answer is Answer.UNSAT
+        assert reuse.report.valid == len(bold)
+        assert [core.path for core in outcome.cores] == [leaf.path for leaf in leaves]
+
+
+def test_a_core_is_tried_as_it_is_where_its_leaf_has_less() -> None:
+    for proved in split_proofs():
+        cores = proved.proof.cores
+
+        reuse, outcome = run(proved, cores, [Leaf((), i) for i in range(len(cores))])
+
+        assert outcome.answer is Answer.UNSAT
+        assert [core.path for core in outcome.cores] == [core.path for core in cores]
+        assert reuse.report.valid == len(cores)
 
 
 def test_vacuous_leaves_are_not_searched() -> None:

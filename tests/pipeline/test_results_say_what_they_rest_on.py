@@ -25,13 +25,13 @@ from verifier.ir.fingerprint import fingerprint
 from verifier.ir.graph import Neuron
 from verifier.options import EngineOptions
 from verifier.pipeline import Result, prove, reverify
+from verifier.proof.muc import Core
 from verifier.spec.fingerprint import property_fingerprint
 from verifier.spec.property import Case, InputBox, LinearConstraint, Property
 from verifier.verdict import Answer, Semantics, Verdict, verdict_of
 
 if TYPE_CHECKING:
     from verifier.ir.graph import Graph
-    from verifier.proof.muc import Core
 
 HOLDING = proofs(1, ON_INPUTS)[0]
 
@@ -220,6 +220,18 @@ def test_a_variant_that_mends_a_violation_is_proved_from_the_top() -> None:
     assert_certified(mended, prop, result)
 
 
+def test_no_time_after_a_violated_original_leaves_the_verdict_open() -> None:
+    graph, prop, _ = HOLDING
+    lie = replace(
+        proof_of(graph, prop, []), verdict=Verdict.VIOLATED, point=prop.cases[0].box.lower
+    )
+
+    result = reverify(graph, prop, lie, options=EngineOptions(timeout_seconds=0.0))
+
+    assert result.verdict is Verdict.UNKNOWN
+    assert result.reason.startswith("time limit reached")
+
+
 def test_a_variant_that_breaks_the_property_is_found_out() -> None:
     graph, prop, proof = HOLDING
 
@@ -317,16 +329,15 @@ def test_what_only_the_exact_solver_can_decide_has_no_certificate() -> None:
 
 def test_the_exact_solver_of_the_margin_check_is_the_originals() -> None:
     """Widths differ, so bounds of the one network make no sense for the other."""
-    graph, prop, proof = HOLDING
+    graph, prop = touching()
     order = [list(range(width - (k == 0))) for k, width in enumerate(graph.layer_widths)]
     narrow, neuron_map = rearranged(graph, order)
     # Margins that make the first look succeed, and cores that make the second one search.
-    boasting = proof_of(
-        graph, prop, [replace(c, path=(), multipliers=None, margin=np.inf) for c in proof.cores]
-    )
+    boasting = proof_of(graph, prop, [Core(0, (), None, np.inf)])
 
-    result = reverify(narrow, prop, boasting, neuron_map, original=graph)
+    result = reverify(narrow, prop, boasting, neuron_map, ON_PHASES, original=graph)
 
+    assert result.statistics.calls["exact"] > 0
     assert result.verdict is verdict_of(decide_by_phase_enumeration(narrow, prop)[0])
 
 

@@ -18,7 +18,7 @@ from verifier.engine.forest import in_chunks, regions_of
 from verifier.errors import RefusedError
 from verifier.ir.fingerprint import fingerprint
 from verifier.ir.graph import Neuron
-from verifier.proof.literals import HalfSpace, Literal, Path, Phase
+from verifier.proof.literals import Literal, Path, Phase
 from verifier.spec.fingerprint import property_fingerprint
 from verifier.verdict import Semantics, Verdict
 
@@ -80,8 +80,8 @@ def _atom(atom: int | Neuron | tuple[int, float]) -> list[Any]:
             return ["phase", layer, index]
         case int():
             return ["case", atom]
-        case (index, threshold):
-            return ["at_most", index, threshold]
+        case _:
+            return ["at_most", *atom]
 
 
 class _Writer:
@@ -144,13 +144,11 @@ class _Writer:
         return {"parent": None, "case": case, "slopes": slopes, "alpha": alpha}
 
     def _signed(self, literal: Literal) -> int:
-        match literal:
-            case Phase(neuron, active):
-                number = self._variable[_key(neuron)]
-                return number if active else -number
-            case HalfSpace(index, threshold, below):
-                number = self._variable[_key((index, threshold))]
-                return number if below else -number
+        if isinstance(literal, Phase):
+            number = self._variable[_key(literal.neuron)]
+            return number if literal.active else -number
+        number = self._variable[_key((literal.input, literal.threshold))]
+        return number if literal.below else -number
 
 
 def _key(atom: int | Neuron | tuple[int, float]) -> tuple[object, ...]:
@@ -159,5 +157,5 @@ def _key(atom: int | Neuron | tuple[int, float]) -> tuple[object, ...]:
             return ("phase", layer, index)
         case int():
             return ("case", atom)
-        case (index, threshold):
-            return ("input", index, threshold)
+        case _:
+            return ("input", *atom)

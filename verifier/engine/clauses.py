@@ -21,7 +21,7 @@ from pysat.solvers import Solver
 from verifier.certificate.unit_propagation import ClauseSet
 from verifier.errors import VerifierError
 from verifier.ir.graph import Neuron
-from verifier.proof.literals import HalfSpace, Literal, Phase
+from verifier.proof.literals import Literal, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,13 +64,12 @@ class Clauses:
 
     def variable(self, literal: Literal) -> int:
         """Return the signed variable of a literal."""
-        match literal:
-            case Phase(neuron, active):
-                number = self._number(("phase", neuron), neuron)
-                return number if active else -number
-            case HalfSpace(index, threshold, below):
-                number = self._number(("input", index, threshold), (index, threshold))
-                return number if below else -number
+        if isinstance(literal, Phase):
+            number = self._number(("phase", literal.neuron), literal.neuron)
+            return number if literal.active else -number
+        cut = (literal.input, literal.threshold)
+        number = self._number(("input", *cut), cut)
+        return number if literal.below else -number
 
     def refute(self) -> Refutation | None:
         """Return a checked proof that the clauses are unsatisfiable, or None when they are not.

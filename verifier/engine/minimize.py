@@ -160,11 +160,10 @@ class _Leaves:
         lower, upper = np.full(inputs, -np.inf), np.full(inputs, np.inf)
         phase = np.zeros(neurons, dtype=np.int8)
         for literal in path:
-            match literal:
-                case HalfSpace(index, threshold, below):
-                    ends, pick = (upper, min) if below else (lower, max)
-                    column = self._column[index]
-                    ends[column] = pick(ends[column], threshold)
-                case Phase(neuron, active):
-                    phase[self._column[neuron]] = 1 if active else -1
+            if isinstance(literal, Phase):
+                phase[self._column[literal.neuron]] = 1 if literal.active else -1
+            else:
+                ends, pick = (upper, min) if literal.below else (lower, max)
+                column = self._column[literal.input]
+                ends[column] = pick(ends[column], literal.threshold)
         return lower, upper, phase
