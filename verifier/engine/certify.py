@@ -3,8 +3,8 @@
 
 The certificate holds what a checker cannot find cheaply by itself: which regions, which slopes,
 which multipliers, and the propositional refutation. It holds no bounds: the checker computes its
-own, exactly. With the slopes given they can only be tighter than ours, because ours are widened
-and every relaxation here is monotone in the bounds it is made from.
+own. With the slopes given they differ from ours by the roundings alone, which ours are widened for;
+a core whose margin is of the size of those roundings might be rejected, never wrongly accepted.
 """
 
 from __future__ import annotations
