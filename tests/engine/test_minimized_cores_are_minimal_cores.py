@@ -17,7 +17,7 @@ from tests.proof.small_proofs import (
 )
 from verifier.engine.clauses import cover
 from verifier.engine.limits import Budget
-from verifier.engine.minimize import KEEP, _merge, minimize
+from verifier.engine.minimize import KEEP, _margins, _merge, minimize
 from verifier.engine.refute import Query, evaluate
 from verifier.engine.region import root, split
 from verifier.ir.graph import Neuron
@@ -114,6 +114,28 @@ def test_a_spent_budget_leaves_the_cores_as_they_were() -> None:
 
         assert cores == given
         assert_covered(given, cores, leaves)
+
+
+@pytest.mark.parametrize("trials", [0, 1, 5])
+def test_only_so_many_literals_are_tried(trials: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def counted(problem: Problem, trials: dict[int, tuple[Core, Path]]) -> dict[int, float]:
+        tried.append(len(trials))
+        return _margins(problem, trials)
+
+    monkeypatch.setattr("verifier.engine.minimize._margins", counted)
+    monkeypatch.setattr("verifier.engine.forest.CHUNK", 2)
+    for problem, given in searched(ON_PHASES):
+        tried.clear()
+
+        cores, leaves = minimize(problem, given, Budget(), trials)
+
+        assert sum(tried) <= trials
+        assert_covered(given, cores, leaves)
+        assert_cores(problem.graph, problem.prop, cores)
+        if trials == 0:
+            assert cores == given
 
 
 class FewLooks(Budget):

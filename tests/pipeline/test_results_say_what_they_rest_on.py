@@ -301,7 +301,7 @@ def test_a_property_of_other_inputs_or_outputs_is_refused() -> None:
 
 def touching() -> tuple[Graph, Property]:
     """Return a network and a property that holds by nothing: the output is 0 and 0 is excluded."""
-    graph = HOLDING.graph
+    graph = random_network(np.random.default_rng(0), 2, (3, 2), 2)
     zeroed = edited(graph, len(graph.layer_widths), zero_out)
     row = LinearConstraint((), ((0, Fraction(1)),), Fraction(0), strict=True)
     return zeroed, Property(2, 2, (Case(HOLDING.prop.cases[0].box, (row,)),))
