@@ -7,7 +7,8 @@
 PYTHON =
 BIN = .venv/bin
 STAMP = .venv/installed
-PYTEST = $(BIN)/python -m pytest -n 2
+# Work stealing: the slow tests come last, and would otherwise wait for one worker.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
