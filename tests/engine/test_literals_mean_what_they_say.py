@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier.ir.graph import Neuron
-from verifier.proof.literals import HalfSpace, Literal, Path, Phase, covers, implies, tightest
+from verifier.proof.literals import HalfSpace, Literal, Path, Phase, covers, implies
 
 THRESHOLDS = (-1.0, -0.0, 0.0, 0.5)
 LITERALS = st.one_of(
@@ -48,22 +48,6 @@ def test_a_literal_and_its_negation_leave_no_point_out(literal: Literal) -> None
 @given(stronger=LITERALS, weaker=LITERALS)
 def test_implication_is_inclusion_of_points(stronger: Literal, weaker: Literal) -> None:
     assert implies(stronger, weaker) == (members((stronger,)) <= members((weaker,)))
-
-
-@given(path=PATHS)
-def test_the_tightest_path_has_the_same_points_and_nothing_to_spare(path: Path) -> None:
-    tight = tightest(path)
-
-    assert members(tight) == members(path)
-    for i, literal in enumerate(tight):
-        assert not any(implies(other, literal) for j, other in enumerate(tight) if j != i)
-
-
-@given(path=PATHS)
-def test_the_tightest_path_keeps_the_order(path: Path) -> None:
-    places = [path.index(literal) for literal in tightest(path)]
-
-    assert places == sorted(places)
 
 
 @given(core=PATHS, path=PATHS)

@@ -22,8 +22,10 @@ from verifier.engine.protocols import ExactAnswer
 from verifier.engine.region import root
 from verifier.engine.search import Outcome, Search, Task
 from verifier.engine.statistics import Statistics
-from verifier.ir.graph import Neuron
+from verifier.ir.graph import Graph, Neuron, Node
+from verifier.ir.operators import Affine, Input, Relu
 from verifier.ir.passes.normalize import normalize
+from verifier.ir.rational import RationalArray
 from verifier.options import EngineOptions
 from verifier.proof.literals import Path, Phase
 from verifier.spec.property import Case, InputBox, LinearConstraint, Property
@@ -31,7 +33,6 @@ from verifier.verdict import Answer
 
 if TYPE_CHECKING:
     from encoders.base import Literal
-    from verifier.ir.graph import Graph
 
 INPUTS = EngineOptions()
 PHASES = EngineOptions(input_split_width=0)
@@ -246,3 +247,24 @@ def test_a_property_without_cases_needs_no_search() -> None:
 
     assert outcome.answer is Answer.UNSAT
     assert outcome.cores == ()
+
+
+def test_a_row_that_is_tied_over_an_area_is_decided_by_phases() -> None:
+    # A sum of ReLUs is 0 wherever all of them are inactive, so no box in that area, however small,
+    # has a positive bound for ``y < 0``. By cutting boxes alone the search would not end.
+    kinks = RationalArray.from_floats(np.array([[8.0, k] for k in range(-6, 7, 2)]))
+    affine = Affine((kinks,), RationalArray.zeros((7,)))
+    output = Affine((RationalArray.from_floats(np.ones((1, 7))),), RationalArray.zeros((1,)))
+    nodes = (
+        Node("x", Input(), (), 2),
+        Node("z", affine, (0,), 7),
+        Node("r", Relu(), (1,), 7),
+        Node("y", output, (2,), 1),
+    )
+    graph = Graph(nodes, "x", "y")
+    row = LinearConstraint((), ((0, Fraction(1)),), Fraction(0), strict=True)
+    box = InputBox((Fraction(-1),) * 2, (Fraction(1),) * 2)
+
+    outcome, _ = search(graph, Property(2, 1, (Case(box, (row,)),)), INPUTS, seconds=60.0)
+
+    assert outcome.answer is Answer.UNSAT

@@ -80,11 +80,13 @@ class LinearBound:
     Attributes:
         value: Shape (rows,): a sound lower bound of each row over its region.
         slopes: Shape (rows, input width): coefficients of the linear function below the row.
+        slack: Shape (rows,): what ``value`` is less than the computed bound, for rounding.
         gaps: Layer to shape (rows, width): how much each unstable neuron's upper line costs.
     """
 
     value: Array
     slopes: Array
+    slack: Array
     gaps: Mapping[int, Array] = field(default_factory=dict)
 
 
@@ -194,5 +196,6 @@ def _concretize(
     least = np.where(slopes >= 0.0, box.lower, box.upper)
     value = constant + np.einsum("rn,rn->r", slopes, least)
     magnitude = magnitude + np.einsum("rn,rn->r", np.abs(slopes) + TINY, box.magnitude)
-    sound = value - (layers.error * magnitude + TINY)
-    return LinearBound(np.where(magnitude <= HUGE, sound, -np.inf), slopes, gaps)
+    slack = layers.error * magnitude + TINY
+    sound = np.where(magnitude <= HUGE, value - slack, -np.inf)
+    return LinearBound(sound, slopes, slack, gaps)

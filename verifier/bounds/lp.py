@@ -93,7 +93,7 @@ def solve(
     """Solve the relaxation of one region (a batch of one) for one case.
 
     Returns:
-        The duals, or None when HiGHS ends neither optimal nor infeasible.
+        The duals, or None when HiGHS ends neither optimal nor infeasible, or gives no numbers.
     """
     unstable = sum(int(r.unstable.sum()) for r in relaxations)
     program = _Program(layers.input_width + unstable + 1)
@@ -111,6 +111,8 @@ def solve(
     if solution is None:
         return None
     row_duals, column_duals, point = solution
+    if not (np.isfinite(row_duals).all() and np.isfinite(column_duals).all()):
+        return None
     return Duals(
         np.maximum(-row_duals[rows], 0.0),
         {

@@ -14,6 +14,8 @@ Networks with few inputs are split on inputs: bounds of *all* neurons tighten, q
 the width. On ACAS Xu with the triangle program at every region that needs far fewer regions than
 phases do (``benchmarks`` has the figures). Where few neurons are unstable, or where the box is cut
 so often that it must enclose a kink, phases finish: there are finitely many, so search ends.
+So they do where the bound is 0 but for rounding: a row that is 0 over an area, such as a ReLU
+against ``y < 0``, stays so however small the box; once phases are known the exact solver decides.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ def choose(attempt: Attempt, whole: Box, *, split_inputs: bool) -> Literal | Non
     unstable = int(region.bounds.unstable_count[0])
     if unstable == 0:
         return None
-    if split_inputs and unstable > FEW_UNSTABLE and cuts < MANY_CUTS:
+    is_tied = bool(attempt.bound.value[0] >= -2.0 * attempt.bound.slack[0])
+    if split_inputs and unstable > FEW_UNSTABLE and cuts < MANY_CUTS and not is_tied:
         literal = _widest_input(attempt, whole)
         if literal is not None:
             return literal

@@ -233,6 +233,5 @@ def _short(values: Array) -> Array:
 
 def _row(bound: LinearBound, row: int) -> LinearBound:
     part = slice(row, row + 1)
-    return LinearBound(
-        bound.value[part], bound.slopes[part], {k: gap[part] for k, gap in bound.gaps.items()}
-    )
+    gaps = {k: gap[part] for k, gap in bound.gaps.items()}
+    return LinearBound(bound.value[part], bound.slopes[part], bound.slack[part], gaps)

@@ -57,19 +57,6 @@ def implies(stronger: Literal, weaker: Literal) -> bool:
             return stronger == weaker
 
 
-def tightest(path: Path) -> Path:
-    """Return the path without literals that another of its literals implies, in order."""
-    return tuple(
-        literal
-        for position, literal in enumerate(path)
-        if not any(
-            implies(other, literal) and (other != literal or place < position)
-            for place, other in enumerate(path)
-            if place != position
-        )
-    )
-
-
 def covers(core: Path, path: Path) -> bool:
     """Tell whether every point of ``path`` satisfies all of ``core``."""
     return all(any(implies(literal, needed) for literal in path) for needed in core)

@@ -34,11 +34,20 @@ class NeuronMultipliers:
         index: Which neurons, ascending.
         alpha: Slope of the lower line, in [0, 1].
         q: Least mass on the upper line, at least 0.
+
+    Raises:
+        ValueError: A number is out of its range, for which the bound would not be sound.
     """
 
     index: NDArray[np.intp]
     alpha: Array
     q: Array
+
+    def __post_init__(self) -> None:
+        """Check the ranges; written so that NaN does not pass."""
+        if not (((self.alpha >= 0.0) & (self.alpha <= 1.0)).all() and (self.q >= 0.0).all()):
+            msg = f"slopes must be in [0, 1] and masses at least 0: {self.alpha}, {self.q}"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +62,20 @@ class Multipliers:
             contradict each other without the property.
         layers: Layer to multipliers of neurons that depart from the default (adaptive, 0).
         literals: Neuron to the mass, at least 0, on its phase literal.
+
+    Raises:
+        ValueError: A number is out of its range, for which the bound would not be sound.
     """
 
     rows: Array
     layers: Mapping[int, NeuronMultipliers] = field(default_factory=dict)
     literals: Mapping[Neuron, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the ranges; written so that NaN does not pass."""
+        if not ((self.rows >= 0.0).all() and all(mass >= 0.0 for mass in self.literals.values())):
+            msg = f"weights and masses must be at least 0: {self.rows}, {dict(self.literals)}"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, eq=False)
