@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 def section(suite: Suite, rows: Sequence[Row]) -> str:
     """Return a suite's text, its counts and its tables."""
+    # Variants of one network and property stay as they came: in the order of the suite.
+    rows = sorted(rows, key=lambda row: (row.network, row.prop))
     originals = [row for row in rows if row.variant == ORIGINAL]
     variants = [row for row in rows if row.variant != ORIGINAL]
     parts = [f"## {suite.title}", suite.text, _counts(rows)]
@@ -50,10 +52,10 @@ def _counts(rows: Sequence[Row]) -> str:
     verdicts = Counter(row.measured.verdict for row in rows)
     agreements = Counter(row.agreement for row in rows)
     certificates = Counter(
-        m.certificate.partition(":")[0]
+        m.certificate.partition(":")[0] or "too large to be checked here"
         for row in rows
         for m in (row.measured, row.scratch)
-        if m is not None and m.certificate
+        if m is not None and m.verdict != Verdict.UNKNOWN
     )
     return (
         f"{len(rows)} verifications: {_listed(verdicts)}. "
