@@ -95,9 +95,9 @@ class Session:
         self._bounds: Bounds = {} if bounds is None else bounds
         self._fixed: Mapping[Neuron, bool] = {} if fixed is None else fixed
         check_fit(graph, self._property)
-        environment = Environment()
-        self._builder = FormulaBuilder(environment)
-        self._solver: Any = environment.factory.Solver(name="z3", logic=QF_LRA)
+        self._environment: Any = Environment()
+        self._builder = FormulaBuilder(self._environment)
+        self._solver: Any = self._environment.factory.Solver(name="z3", logic=QF_LRA)
         self._answer: Answer | None = None
         self._assumed: dict[tuple[str, bool], Literal] = {}
         self._half_spaces: dict[tuple[int, Fraction, bool], str] = {}
@@ -200,7 +200,11 @@ class Session:
 
     def _add(self, statement: Statement) -> None:
         formula = self._builder.assertion(statement)
-        if formula is not None:
+        if formula is None:
+            return
+        # pySMT checks types in whatever environment is current. In the global one they would be
+        # kept for ever, and slow down every later check: formulas of all sessions share hashes.
+        with self._environment:
             self._solver.add_assertion(formula)
 
     def _literals(self, assumptions: Iterable[Literal], case: int | None) -> list[Any]:

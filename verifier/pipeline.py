@@ -24,6 +24,7 @@ from verifier.engine.region import root
 from verifier.engine.reuse import Reuse, ReuseReport
 from verifier.engine.search import Outcome, Search, Task
 from verifier.engine.statistics import Statistics
+from verifier.engine.threads import single_threaded
 from verifier.engine.translate import check_map
 from verifier.errors import ProofMismatchError, VerifierError
 from verifier.ir.evaluate import evaluate_exactly
@@ -80,6 +81,7 @@ class Result:
     reuse: ReuseReport | None = None
     _certify: Callable[[], dict[str, Any]] | None = field(default=None, repr=False)
 
+    @single_threaded()
     def certificate(self) -> dict[str, Any]:
         """Return the certificate of the verdict.
 
@@ -115,6 +117,7 @@ class _Z3:
         return ExactAnswer(answer, point)
 
 
+@single_threaded()
 def prove(
     graph: Graph,
     prop: Property,
@@ -149,6 +152,7 @@ def prove(
     return run.holds(tuple(cores), tuple(leaves), refutation)
 
 
+@single_threaded()
 def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the call)
     graph: Graph,
     prop: Property,

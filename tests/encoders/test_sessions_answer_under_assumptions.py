@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pysmt.environment import Environment
+from pysmt.environment import Environment, get_env
 from pysmt.logics import QF_LRA
 
 import encoders.real_arithmetic
@@ -214,6 +214,19 @@ def test_sessions_do_not_share_symbols() -> None:
         answer = first.solve()
         assert second.solve() is Answer.SAT
         assert first.solve() is answer
+
+
+def test_nothing_of_a_session_stays_in_the_process() -> None:
+    network = random_network(np.random.default_rng(6), 2, (3, 2), 1)
+    case = random_property(np.random.default_rng(6), network, margin=0.1).cases[0]
+    checker = get_env().stc
+
+    def typed() -> int:
+        with Session(network, case) as session:
+            session.solve()
+        return len(checker.memoization)
+
+    assert typed() == typed()
 
 
 def test_a_short_timeout_is_unknown_with_a_reason_and_the_session_goes_on() -> None:
