@@ -148,7 +148,8 @@ def prove(
         with run.statistics.timing("minimize"):
             cores, leaves = minimize(run.problem, cores, run.budget, TRIALS)
     with run.statistics.timing("cover"):
-        refutation = cover(cores, len(prop.cases))
+        paths = [(cores[leaf.core].case, leaf.path) for leaf in leaves]
+        refutation = cover(cores, len(prop.cases), paths)
     return run.holds(tuple(cores), tuple(leaves), refutation)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.bounds import backward, interval, zonotope
-from verifier.bounds.backward import LayerMultipliers, Scales
+from verifier.bounds.backward import RowMultipliers, Rows
 from verifier.bounds.box import Box
 from verifier.bounds.intersection import bound_property
 from verifier.bounds.layers import Layers
@@ -194,31 +194,26 @@ def from_neuron_rows(
     rng: np.random.Generator, problem: Problem, region: Region, points: Sequence[Point]
 ) -> list[str]:
     """Return neurons that random multipliers of earlier layers bound wrongly, without literals."""
-    layers, bounds = problem.layers, region.bounds
-    group = problem.groups[region.group]
-    scales = Scales(bounds.box, group.scales.input, group.scales.layers)
+    layers, scale = problem.layers, problem.groups[region.group].scale
     found = []
     for k, width in enumerate(layers.widths):
-        neurons = np.arange(width)
-        chosen = {j: _any(rng, (width, layers.widths[j])) for j in range(k) if rng.random() < 0.7}
+        layer, shape = layers.hidden[k], (width, sum(layers.widths))
+        # Later layers have coefficients 0: what is chosen for them must not matter.
+        chosen = RowMultipliers(rng.random(shape), rng.random(shape), np.zeros(shape))
+        owner = np.zeros(width, dtype=np.intp)
         for sign in (1.0, -1.0):
-            rows = backward.neuron_rows(layers, k, np.zeros_like(neurons), neurons, sign)
-            value = backward.lower_bounds(
-                layers, rows, bounds.relaxations[:k], scales, chosen
-            ).value
+            weights = {source: sign * weight for source, weight in layer.weights.items()}
+            rows = Rows(owner, weights, sign * layer.bias, layer.bias_magnitude)
+            value = backward.lower_bounds(layers, rows, region.bounds, chosen, scale).value
             for point in points:
                 if satisfies(problem.graph, region.path, point):
                     exact = preactivations_exactly(problem.graph, point)[k]
                     found += [
                         f"layer {k}, neuron {i}: {sign} * {float(exact[i])!r} below {value[i]!r}"
-                        for i in neurons
+                        for i in range(width)
                         if exceeds(value[i], int(sign) * exact[i])
                     ]
     return found
-
-
-def _any(rng: np.random.Generator, shape: tuple[int, int]) -> LayerMultipliers:
-    return LayerMultipliers(rng.random(shape), rng.random(shape), np.zeros(shape))
 
 
 def anywhere(

@@ -68,26 +68,24 @@ FAULTS = (
     Fault(relaxation.relax, "ends * (1.0 + 8.0 * UNIT)", "0.5 * ends"),
     Fault(relaxation.relax, "(upper <= 0.0)", "(upper <= 0.5)"),
     Fault(relaxation.relax, "(lower >= 0.0) | (", "(lower >= -0.5) | ("),
-    Fault(backward.neuron_rows, "sign * source.bias[neurons]", "source.bias[neurons]"),
-    Fault(backward.lower_bounds, "np.maximum(-nu, 0.0)", "np.maximum(nu, 0.0)"),
-    Fault(backward.lower_bounds, "np.maximum(upper_mass, chosen.q)", "chosen.q"),
-    Fault(backward.lower_bounds, "constant - gaps", "constant + gaps"),
-    Fault(backward.lower_bounds, "constant + nu @ layer.bias", "constant"),
-    Fault(backward.lower_bounds, "nu - beta", "nu + beta"),
-    Fault(backward.lower_bounds, "lower_mass - slope", "lower_mass + slope"),
-    Fault(backward.lower_bounds, "coefficients[source] + step", "step"),
+    Fault(backward.substitute, "np.maximum(-nu, 0.0)", "np.maximum(nu, 0.0)"),
+    Fault(backward.substitute, "np.maximum(above, chosen[1][:, place])", "chosen[1][:, place]"),
+    Fault(backward.substitute, "constant - cost", "constant + cost"),
+    Fault(backward.substitute, " + nu @ layers.hidden[k].bias", ""),
+    Fault(backward.substitute, "nu - beta", "nu + beta"),
+    Fault(backward.substitute, "below - lines.slope", "below + lines.slope"),
+    Fault(backward.substitute, "layers.place(source)] += nu", "layers.place(source)] = nu"),
     Fault(backward._concretize, "box.lower, box.upper", "box.upper, box.lower"),
     Fault(backward._concretize, "layers.error * magnitude", "-layers.error * magnitude"),
     Fault(objective.objective, "layers.output.bias - bound", "layers.output.bias + bound"),
     Fault(objective.objective, "coefficients.get(INPUT, 0.0) + on_input", "on_input"),
-    Fault(intersection._backward, "k, owner, neurons, sign", "k, owner, neurons, 1.0"),
+    Fault(intersection._backward, "sign * layer.bias[neurons]", "layer.bias[neurons]"),
     Fault(intersection._impose, "phases > 0, np.max", "phases < 0, np.max"),
     Fault(intersection.bound_regions, "interval.relu(bounds)", "bounds"),
     Fault(region.phases_of, "1 if literal.active else -1", "-1 if literal.active else 1"),
     Fault(region.split, "literal.threshold)", "literal.threshold / 2)"),
     Fault(refute._dense, "mass * phases[row", "-mass * phases[row"),
 )
-UNDERFLOW = Fault(backward.Scales.weigh, "coefficients + TINY", "coefficients")
 
 
 def seed(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
@@ -130,7 +128,7 @@ def test_a_fault_is_noticed(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_uncounted_underflow_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    seed(monkeypatch, UNDERFLOW)
+    monkeypatch.setattr(backward, "TINY", 0.0)
 
     graph, upper = LOST["two coefficients whose product is below the smallest float"]
     prop = at_least(upper, evaluate_exactly(graph, (upper,))[0] / 2)

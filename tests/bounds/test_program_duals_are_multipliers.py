@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def duals_of(problem: Problem, region: Region, case: int = 0) -> lp.Duals | None:
-    phases = phases_of(problem, [region.path])
+    [phases] = phases_of(problem, [region.path])
     rows = problem.groups[region.group].objectives[case]
     return lp.solve(problem.layers, region.bounds.box, region.bounds.relaxations, phases, rows)
 

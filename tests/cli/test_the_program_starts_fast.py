@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 NEVER = {"torch", "cvc5", "sklearn"}
 SOLVERS = {"z3", "pysmt"}
-HEAVY = NEVER | SOLVERS | {"numpy", "onnx", "onnxruntime", "scipy", "highspy", "rich", "matplotlib"}
+HEAVY = (
+    NEVER
+    | SOLVERS
+    | {"numba", "numpy", "onnx", "onnxruntime", "scipy", "highspy", "rich", "matplotlib"}
+)
 
 PROGRAM = """
 import json, sys
@@ -79,22 +83,6 @@ def test_reverifying_loads_no_smt_solver(proven: Proven) -> None:
 
     assert done.returncode == 0
     assert loaded(done) & (NEVER | SOLVERS | {"matplotlib"}) == set()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("given", "expected"), [({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3")])
-def test_one_thread_unless_the_user_asks_for_more(given: dict[str, str], expected: str) -> None:
-    clean = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
-    program = "import os; from verifier.cli.main import main; main(['--version']); "
-    done = subprocess.run(
-        [sys.executable, "-c", program + "print(os.environ['OMP_NUM_THREADS'])"],
-        env={**clean, "PYTHONPATH": str(ROOT), **given},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert done.stdout.split()[-1] == expected
 
 
 @pytest.mark.slow

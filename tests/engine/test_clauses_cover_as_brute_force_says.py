@@ -234,7 +234,7 @@ class LyingSolver:
 def test_a_solver_that_lies_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clauses, "Solver", LyingSolver)
 
-    with pytest.raises(VerifierError, match="step 0 of the SAT solver's proof does not follow"):
+    with pytest.raises(VerifierError, match="step 1 of the SAT solver's proof does not follow"):
         cover([core(0, Phase(NEURONS[0], active=True))], 1)
 
 

@@ -20,7 +20,7 @@ from verifier.spec.property import Case, InputBox, LinearConstraint, Property
 
 if TYPE_CHECKING:
     from tests.bounds.escapes import Point
-    from verifier.bounds.intersection import RegionBounds
+    from verifier.bounds.region_bounds import RegionBounds
 
 
 def problem_of(rng: np.random.Generator, entry: tangled.Entry) -> tuple[Problem, list[Point]]:
@@ -147,10 +147,9 @@ def test_phases_of_a_path_are_signed_by_neuron() -> None:
     problem = Problem.of(graph, tangled.some_property(np.random.default_rng(15), graph, box))
     path = (Phase(Neuron(1, 2), True), HalfSpace(0, 0.0, True), Phase(Neuron(0, 1), False))
 
-    first, second = phases_of(problem, [path, ()])
+    phases = phases_of(problem, [path, ()])
 
-    assert first.tolist() == [[0, -1], [0, 0]]
-    assert second.tolist() == [[0, 0, 1], [0, 0, 0]]
+    assert phases.tolist() == [[0, -1, 0, 0, 1], [0, 0, 0, 0, 0]]
 
 
 def test_a_point_on_the_border_lies_in_both_children() -> None:

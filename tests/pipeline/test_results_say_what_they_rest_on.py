@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from tests.change.variants import edited, rearranged
 from tests.generators import random_network, random_property
@@ -376,3 +377,16 @@ def test_results_of_the_same_run_are_the_same_but_for_the_time() -> None:
 
 def paths(core: Core) -> tuple[object, ...]:
     return core.case, core.path, core.margin
+
+
+def test_linear_algebra_has_one_thread_while_a_network_is_verified() -> None:
+    heard: list[int] = []
+
+    def listen(_: Progress) -> None:
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        heard.extend(pool["num_threads"] for pool in pools)
+
+    prove(HOLDING.graph, HOLDING.prop, report=listen)
+
+    assert heard
+    assert set(heard) == {1}

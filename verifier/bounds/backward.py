@@ -16,26 +16,28 @@ one step is a wrong coefficient on a value whose magnitude is bounded. Summing c
 magnitude times value magnitude over all layers and scaling by ``Layers.error`` covers every
 rounding, the float64 view of the weights included; ``TINY`` on each coefficient covers underflow.
 
-Rows of different regions are processed together: ``owner`` names each row's region, so a batch is
-a few large matrix products, and a region pays only for the rows it asks for.
+Two ways do the same: products of matrices over whole batches here, which cost nothing to start,
+and compiled loops in ``kernels``, where the work is large.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.bounds.layers import HUGE, INPUT, TINY
+from verifier.bounds.kernel_data import workspace
+from verifier.bounds.layers import HUGE, TINY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from verifier.bounds.box import Box
     from verifier.bounds.layers import Layers
+    from verifier.bounds.region_bounds import RegionBounds
     from verifier.bounds.relaxation import Relaxation
 
     Array = NDArray[np.float64]
@@ -59,8 +61,8 @@ class Rows:
 
 
 @dataclass(frozen=True, eq=False)
-class LayerMultipliers:
-    """Chosen multipliers of one layer for each row; all of shape (rows, width).
+class RowMultipliers:
+    """Chosen multipliers of all neurons for each row; all of shape (rows, neurons).
 
     Attributes:
         alpha: Slope of the lower line, in [0, 1]; used where the neuron is unstable.
@@ -79,123 +81,105 @@ class LinearBound:
 
     Attributes:
         value: Shape (rows,): a sound lower bound of each row over its region.
-        slopes: Shape (rows, input width): coefficients of the linear function below the row.
         slack: Shape (rows,): what ``value`` is less than the computed bound, for rounding.
-        gaps: Layer to shape (rows, width): how much each unstable neuron's upper line costs.
+        slopes: Shape (rows, input width): coefficients of the linear function below the row.
+        gaps: Shape (rows, neurons): how much each neuron's upper line costs.
     """
 
     value: Array
-    slopes: Array
     slack: Array
-    gaps: Mapping[int, Array] = field(default_factory=dict)
+    slopes: Array
+    gaps: Array
 
 
-@dataclass(frozen=True, eq=False)
-class Scales:
-    """What rounding errors and the last step are measured against.
-
-    Attributes:
-        box: The input boxes of the batch of regions.
-        input: Shape (input width,): at least ``|x|`` anywhere in the property's input box.
-        layers: For each layer, shape (width,): at least ``|W| |y| + |b|`` anywhere in the
-            property's input box, hence at least ``|z|`` and ``|y|`` in every region of it.
-    """
-
-    box: Box
-    input: Array
-    layers: Sequence[Array]
-
-    def of(self, source: int) -> Array:
-        """Return the magnitudes of one source."""
-        return self.input if source == INPUT else self.layers[source]
-
-    def weigh(self, source: int, coefficients: Array) -> Array:
-        """Return the magnitude of each row of non-negative coefficients, underflow included."""
-        return (coefficients + TINY) @ self.of(source)
-
-
-def neuron_rows(
-    layers: Layers, layer: int, owner: NDArray[np.intp], neurons: NDArray[np.intp], sign: float
-) -> Rows:
-    """Return the rows ``sign * z`` for the given neurons of a layer."""
-    source = layers.hidden[layer]
-    weights = {s: sign * w[neurons] for s, w in source.weights.items()}
-    constant = sign * source.bias[neurons]
-    return Rows(owner, weights, constant, source.bias_magnitude[neurons])
-
-
-@np.errstate(over="ignore", invalid="ignore")
 def lower_bounds(
-    layers: Layers,
-    rows: Rows,
-    relaxations: Sequence[Relaxation],
-    scales: Scales,
-    multipliers: Mapping[int, LayerMultipliers] | None = None,
+    layers: Layers, rows: Rows, bounds: RegionBounds, multipliers: RowMultipliers, scale: Array
 ) -> LinearBound:
     """Bound each row from below over its region.
 
     Args:
         layers: The network.
-        rows: What to bound; it may read the layers that ``relaxations`` covers, and the input.
-        relaxations: One for each layer, for the batch of regions.
-        scales: The input boxes and the magnitudes that bound rounding errors.
-        multipliers: Layer to chosen multipliers; the default is adaptive alpha, q = beta = 0.
+        rows: What to bound.
+        bounds: Bounds over the batch of regions.
+        multipliers: For each row.
+        scale: At least the magnitude of each entry of a source vector in all of the regions.
     """
-    coefficients = dict(rows.coefficients)
-    constant, magnitude = rows.constant, rows.magnitude
-    for source, values in coefficients.items():
-        magnitude = magnitude + scales.weigh(source, np.abs(values))
-    gaps: dict[int, Array] = {}
-    for k in range(len(relaxations) - 1, -1, -1):
-        chosen = multipliers.get(k) if multipliers else None
-        if k not in coefficients and chosen is None:
+    coefficients = np.zeros((len(rows.owner), len(scale)))
+    for source, part in rows.coefficients.items():
+        coefficients[:, layers.place(source)] = part
+    chosen = (multipliers.alpha, multipliers.q, multipliers.beta)
+    parts = (coefficients, rows.constant, rows.magnitude)
+    if layers.compiled:
+        from verifier.bounds import kernels
+
+        work = workspace(layers.flat, scale, rows=1)
+        found = kernels.lower_bounds(layers.flat, bounds.flat, rows.owner, parts, chosen, work)
+        return LinearBound(*found)
+    lines = bounds.relaxation.take(rows.owner)
+    box = bounds.box.take(rows.owner)
+    return LinearBound(*substitute(layers, parts, lines, box, scale, chosen))
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def substitute(
+    layers: Layers,
+    rows: tuple[Array, Array, Array],
+    lines: Relaxation,
+    box: Box,
+    scale: Array,
+    chosen: tuple[Array, Array, Array] | None = None,
+) -> tuple[Array, Array, Array, Array]:
+    """Bound rows from below as products of matrices, all rows at once.
+
+    Args:
+        layers: The network.
+        rows: Coefficients over the source vector up to the last layer that is read, which are
+            overwritten; constants; and magnitudes of all terms behind the constants.
+        lines: The relaxation of each row's region.
+        box: Its input box.
+        scale: At least the magnitude of each entry of a source vector.
+        chosen: For each row alpha, q and beta of all neurons; by default those of ``lines`` and 0.
+
+    Returns:
+        Bounds, their slacks, coefficients on the inputs, and what each neuron's upper line costs.
+    """
+    coefficients, constant, magnitude = rows
+    magnitude = magnitude + (np.abs(coefficients) + TINY) @ scale[: coefficients.shape[1]]
+    gaps = np.zeros((len(constant), coefficients.shape[1] - layers.input_width))
+    for k in range(len(layers.hidden) - 1, -1, -1):
+        place, entries = layers.slices[k], layers.place(k)
+        if entries.start >= coefficients.shape[1]:
             continue
-        relaxation = relaxations[k]
-        slope, offset = relaxation.slope[rows.owner], relaxation.offset[rows.owner]
-        alpha = relaxation.alpha[rows.owner]
-        nu = coefficients.pop(k, None)
-        nu = np.zeros_like(slope) if nu is None else nu
-        upper_mass = np.maximum(-nu, 0.0)
-        beta = None
+        nu, alpha = coefficients[:, entries], lines.alpha[:, place]
+        above, beta = np.maximum(-nu, 0.0), None
         if chosen is not None:
-            alpha = np.where(relaxation.unstable[rows.owner], chosen.alpha, alpha)
-            upper_mass, beta = np.maximum(upper_mass, chosen.q), chosen.beta
-        lower_mass = nu + upper_mass
-        gaps[k] = upper_mass * offset
-        constant = constant - gaps[k].sum(axis=1)
-        nu = alpha * lower_mass - slope * upper_mass
-        mass = lower_mass + upper_mass
+            alpha = np.where(lines.unstable[:, place], chosen[0][:, place], alpha)
+            above, beta = np.maximum(above, chosen[1][:, place]), chosen[2][:, place]
+        below = nu + above
+        gaps[:, place] = above * lines.offset[:, place]
+        nu, mass = alpha * below - lines.slope[:, place] * above, below + above
         if beta is not None:
             nu, mass = nu - beta, mass + np.abs(beta)
-        magnitude = magnitude + scales.weigh(k, mass) + gaps[k].sum(axis=1)
-        layer = layers.hidden[k]
-        constant = constant + nu @ layer.bias
-        for source, weight in layer.weights.items():
-            step = nu @ weight
-            coefficients[source] = coefficients[source] + step if source in coefficients else step
-    return _concretize(layers, rows.owner, coefficients, scales, (constant, magnitude, gaps))
+        cost = gaps[:, place].sum(axis=1)
+        constant = constant - cost + nu @ layers.hidden[k].bias
+        magnitude = magnitude + (mass + TINY) @ scale[entries] + cost
+        for source, weight in layers.hidden[k].weights.items():
+            coefficients[:, layers.place(source)] += nu @ weight
+    slopes = coefficients[:, : layers.input_width]
+    return (*_concretize(layers, slopes, box, (constant, magnitude)), slopes, gaps)
 
 
 def _concretize(
-    layers: Layers,
-    owner: NDArray[np.intp],
-    coefficients: Mapping[int, Array],
-    scales: Scales,
-    parts: tuple[Array, Array, Mapping[int, Array]],
-) -> LinearBound:
+    layers: Layers, slopes: Array, box: Box, parts: tuple[Array, Array]
+) -> tuple[Array, Array]:
     """Take the least value of the linear function over the box, then subtract the slack.
 
     Every term so far, partial sums included, is at most the magnitude. So where that is no more
     than ``HUGE`` nothing has overflowed, and elsewhere, NaN included, there is no bound.
     """
-    constant, magnitude, gaps = parts
-    slopes = coefficients.get(INPUT)
-    if slopes is None:
-        slopes = np.zeros((len(owner), layers.input_width))
-    box = scales.box.take(owner)
+    constant, magnitude = parts
     least = np.where(slopes >= 0.0, box.lower, box.upper)
     value = constant + np.einsum("rn,rn->r", slopes, least)
     magnitude = magnitude + np.einsum("rn,rn->r", np.abs(slopes) + TINY, box.magnitude)
     slack = layers.error * magnitude + TINY
-    sound = np.where(magnitude <= HUGE, value - slack, -np.inf)
-    return LinearBound(sound, slopes, slack, gaps)
+    return np.where(magnitude <= HUGE, value - slack, -np.inf), slack

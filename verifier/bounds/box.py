@@ -37,6 +37,12 @@ class Box:
         high = [0.0 - _at_most(-value) for value in upper]  # not -0.0
         return cls(np.array([low], dtype=np.float64), np.array([high], dtype=np.float64))
 
+    @classmethod
+    def stack(cls, parts: Sequence[Box]) -> Box:
+        """Return one batch of several."""
+        lower = np.concatenate([part.lower for part in parts])
+        return cls(lower, np.concatenate([part.upper for part in parts]))
+
     @property
     def magnitude(self) -> Array:
         """Largest absolute value of each entry, shape (batch, width)."""
@@ -48,6 +54,10 @@ class Box:
         NaN, which overflow leaves behind, says nothing: the other end counts.
         """
         return Box(np.fmax(self.lower, other.lower), np.fmin(self.upper, other.upper))
+
+    def columns(self, place: slice) -> Box:
+        """Return some of the entries."""
+        return Box(self.lower[:, place], self.upper[:, place])
 
     def take(self, members: NDArray[np.intp]) -> Box:
         """Return the given members of the batch."""

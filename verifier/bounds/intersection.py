@@ -15,71 +15,25 @@ preactivation lies in its bounds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from verifier.bounds import backward, interval, zonotope
-from verifier.bounds.backward import Scales
 from verifier.bounds.box import Box
+from verifier.bounds.kernel_data import workspace
 from verifier.bounds.layers import HUGE, INPUT
-from verifier.bounds.relaxation import Relaxation, relax
+from verifier.bounds.region_bounds import RegionBounds
+from verifier.bounds.relaxation import relax
 from verifier.errors import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from verifier.bounds.layers import Layers
+    from verifier.bounds.relaxation import Relaxation
 
     Array = NDArray[np.float64]
-    Phases = Sequence[NDArray[np.int8]]
-    """For each layer, shape (batch, width): 1 for a literal ``z >= 0``, -1 for ``z <= 0``."""
-
-
-@dataclass(frozen=True, eq=False)
-class RegionBounds:
-    """Bounds over a batch of regions.
-
-    Attributes:
-        box: Input boxes.
-        preactivations: For each ReLU layer, bounds with the region's phase literals applied.
-        empty: Shape (batch,): whether bounds contradict each other, so that no point is left.
-    """
-
-    box: Box
-    preactivations: tuple[Box, ...]
-    empty: NDArray[np.bool_]
-
-    @cached_property
-    def relaxations(self) -> tuple[Relaxation, ...]:
-        """Adaptive relaxations of all layers."""
-        return tuple(relax(box) for box in self.preactivations)
-
-    @cached_property
-    def unstable_count(self) -> NDArray[np.intp]:
-        """Number of unstable neurons of each region, shape (batch,)."""
-        total = np.zeros(len(self.empty), dtype=np.intp)
-        for relaxation in self.relaxations:
-            total += relaxation.unstable.sum(axis=1)
-        return total
-
-    def take(self, members: NDArray[np.intp]) -> RegionBounds:
-        """Return the given members of the batch."""
-        boxes = tuple(box.take(members) for box in self.preactivations)
-        return RegionBounds(self.box.take(members), boxes, self.empty[members])
-
-    @classmethod
-    def stack(cls, parts: Sequence[RegionBounds]) -> RegionBounds:
-        """Return one batch of several."""
-        return cls(
-            _stack([part.box for part in parts]),
-            tuple(_stack(boxes) for boxes in zip(*(p.preactivations for p in parts), strict=True)),
-            np.concatenate([part.empty for part in parts]),
-        )
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -115,7 +69,7 @@ def _check_range(scale: Array, what: str) -> None:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def bound_property(layers: Layers, box: Box) -> tuple[RegionBounds, Scales, tuple[Relaxation, ...]]:
+def bound_property(layers: Layers, box: Box) -> tuple[RegionBounds, Array, tuple[Relaxation, ...]]:
     """Bound a whole property's box: intervals, zonotopes and backward rows.
 
     Args:
@@ -123,61 +77,80 @@ def bound_property(layers: Layers, box: Box) -> tuple[RegionBounds, Scales, tupl
         box: A batch of one.
 
     Returns:
-        The bounds, the scales of rounding errors, and the relaxations that the zonotopes used.
+        The bounds; at least the magnitude of each entry of a source vector anywhere in the box;
+        and the relaxations that the zonotopes used.
 
     Raises:
         RefusedError: A value may be so large that float64 bounds would overflow.
     """
-    scales = Scales(box, box.magnitude.max(axis=0), magnitudes(layers, box)[:-1])
+    scale = np.concatenate([box.magnitude.max(axis=0), *magnitudes(layers, box)[:-1]])
     limits = interval.propagate(layers, box)
     first = zonotope.propagate(layers, box, lambda k, bounds: bounds.intersection(limits[k]))
-    parent = RegionBounds(box, tuple(first[:-1]), np.zeros(1, dtype=np.bool_))
-    phases = [np.zeros((1, width), dtype=np.int8) for width in layers.widths]
     used = tuple(relax(bounds) for bounds in first[:-1])
-    return bound_regions(layers, parent, phases, scales), scales, used
+    lower = np.concatenate([np.zeros((1, 0)), *(b.lower for b in first[:-1])], axis=1)
+    upper = np.concatenate([np.zeros((1, 0)), *(b.upper for b in first[:-1])], axis=1)
+    parent = RegionBounds(box, Box(lower, upper), np.zeros(1, dtype=np.bool_), layers.slices)
+    phases = np.zeros(lower.shape, dtype=np.int8)
+    return bound_regions(layers, parent, phases, scale), scale, used
 
 
 def bound_regions(
-    layers: Layers, parent: RegionBounds, phases: Phases, scales: Scales
+    layers: Layers, parent: RegionBounds, phases: NDArray[np.int8], scale: Array
 ) -> RegionBounds:
     """Bound a batch of regions.
 
     Args:
         layers: The network.
         parent: The regions' own boxes, with the bounds of the regions they were split from.
-        phases: The regions' phase literals.
-        scales: With the same boxes.
+        phases: Shape (batch, neurons): 1 for a literal ``z >= 0``, -1 for ``z <= 0``, else 0.
+        scale: At least the magnitude of each entry of a source vector in all of the regions.
     """
-    found: list[Box] = []
-    relaxations: list[Relaxation] = []
+    if layers.compiled:
+        return _compiled(layers, parent, phases, scale)
+    lower, upper = parent.neurons.lower.copy(), parent.neurons.upper.copy()
+    found = RegionBounds(parent.box, Box(lower, upper), parent.empty.copy(), parent.slices)
     sources = {INPUT: parent.box}
-    empty = parent.empty
     for k, layer in enumerate(layers.hidden):
-        bounds = interval.affine(layer, sources, layers.error).intersection(
-            parent.preactivations[k]
-        )
-        bounds, first = _impose(bounds, phases[k])
-        bounds, second = _impose(_backward(layers, k, bounds, relaxations, scales), phases[k])
-        empty = empty | first | second
-        found.append(bounds)
-        relaxations.append(relax(bounds))
+        place = layers.slices[k]
+        limits = interval.affine(layer, sources, layers.error)
+        bounds, first = _impose(limits.intersection(found.neurons.columns(place)), phases[:, place])
+        bounds = _backward(layers, k, bounds, found, scale)
+        bounds, second = _impose(bounds, phases[:, place])
+        found.empty[:] |= first | second
+        lower[:, place], upper[:, place] = bounds.lower, bounds.upper
         sources[k] = interval.relu(bounds)
-    return RegionBounds(parent.box, tuple(found), empty)
+    return found
 
 
-def _backward(
-    layers: Layers, k: int, bounds: Box, relaxations: Sequence[Relaxation], scales: Scales
-) -> Box:
+def _compiled(
+    layers: Layers, parent: RegionBounds, phases: NDArray[np.int8], scale: Array
+) -> RegionBounds:
+    from verifier.bounds import kernels
+
+    neurons = Box(parent.neurons.lower.copy(), parent.neurons.upper.copy())
+    found = RegionBounds(parent.box, neurons, parent.empty.copy(), parent.slices)
+    work = workspace(layers.flat, scale, rows=0)
+    kernels.bound_regions(layers.flat, found.flat, phases, found.empty, work)
+    return found
+
+
+def _backward(layers: Layers, k: int, bounds: Box, below: RegionBounds, scale: Array) -> Box:
+    """Cut the bounds of a layer's unstable neurons, given those of the layers below it."""
     owner, neurons = np.nonzero((bounds.lower < 0.0) & (bounds.upper > 0.0))
     if k == 0 or not len(owner):
         return bounds  # The first layer's intervals are exact: no relaxation to improve on.
-    lower, upper = bounds.lower.copy(), bounds.upper.copy()
-    for sign, ends in ((1.0, lower), (-1.0, upper)):
-        rows = backward.neuron_rows(layers, k, owner, neurons, sign)
-        value = sign * backward.lower_bounds(layers, rows, relaxations, scales).value
-        better = np.maximum if sign > 0 else np.minimum
-        ends[owner, neurons] = better(ends[owner, neurons], value)
-    return Box(lower, upper)
+    layer, end = layers.hidden[k], layers.slices[k].start
+    lines = relax(below.neurons.columns(slice(0, end))).take(owner)
+    box = below.box.take(owner)
+    ends = bounds.lower.copy(), bounds.upper.copy()
+    for sign, better, values in ((1.0, np.maximum, ends[0]), (-1.0, np.minimum, ends[1])):
+        coefficients = np.zeros((len(owner), layers.input_width + end))
+        for source, weight in layer.weights.items():
+            coefficients[:, layers.place(source)] = sign * weight[neurons]
+        rows = (coefficients, sign * layer.bias[neurons], layer.bias_magnitude[neurons])
+        bound, *_ = backward.substitute(layers, rows, lines, box, scale)
+        values[owner, neurons] = better(values[owner, neurons], sign * bound)
+    return Box(*ends)
 
 
 def _impose(bounds: Box, phases: NDArray[np.int8]) -> tuple[Box, NDArray[np.bool_]]:
@@ -191,9 +164,3 @@ def _impose(bounds: Box, phases: NDArray[np.int8]) -> tuple[Box, NDArray[np.bool
     contradicted = lower > upper
     cut = Box(np.where(contradicted, 0.0, lower), np.where(contradicted, 0.0, upper))
     return cut, np.logical_or.reduce(contradicted, axis=1)
-
-
-def _stack(boxes: Sequence[Box]) -> Box:
-    return Box(
-        np.concatenate([box.lower for box in boxes]), np.concatenate([box.upper for box in boxes])
-    )

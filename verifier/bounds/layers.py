@@ -24,15 +24,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.bounds.kernel_data import Network
 from verifier.errors import RefusedError, UnsupportedError
 from verifier.ir.operators import Affine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from fractions import Fraction
 
     from numpy.typing import NDArray
@@ -94,12 +96,14 @@ class Layers:
         input_width: Number of input entries.
         error: Relative error that covers any one bound computed on this network: many times
             ``UNIT`` times the longest chain of additions.
+        compiled: Whether bounds are computed by ``kernels``, which take half a second to load.
     """
 
     hidden: tuple[Layer, ...]
     output: Layer
     input_width: int
     error: float
+    compiled: bool = False
 
     @classmethod
     def of(cls, graph: Graph) -> Layers:
@@ -120,6 +124,38 @@ class Layers:
     def widths(self) -> tuple[int, ...]:
         """Number of neurons of each ReLU layer."""
         return tuple(layer.width for layer in self.hidden)
+
+    @cached_property
+    def slices(self) -> tuple[slice, ...]:
+        """Where each ReLU layer's neurons are among all neurons."""
+        ends = list(accumulate(self.widths, initial=0))
+        return tuple(slice(start, end) for start, end in pairwise(ends))
+
+    @cached_property
+    def flat(self) -> Network:
+        """The layers in front of ReLUs as compiled code reads them."""
+        matrices = [weight for layer in self.hidden for weight in layer.weights.values()]
+        return Network(
+            _indices(accumulate([self.input_width, *self.widths], initial=0)),
+            _indices(accumulate((len(layer.weights) for layer in self.hidden), initial=0)),
+            _indices(source + 1 for layer in self.hidden for source in layer.weights),
+            _indices(accumulate((matrix.size for matrix in matrices), initial=0)),
+            np.concatenate([np.zeros(0), *(matrix.ravel() for matrix in matrices)]),
+            np.concatenate([np.zeros(0), *(matrix.T.ravel() for matrix in matrices)]),
+            np.concatenate([np.zeros(0), *(layer.bias for layer in self.hidden)]),
+            self.error,
+        )
+
+    def place(self, source: int) -> slice:
+        """Return where a source is in a source vector: the input, then all neurons."""
+        if source == INPUT:
+            return slice(0, self.input_width)
+        place = self.slices[source]
+        return slice(self.input_width + place.start, self.input_width + place.stop)
+
+
+def _indices(values: Iterable[int]) -> NDArray[np.int64]:
+    return np.array(list(values), dtype=np.int64)
 
 
 def _layer(node: Node, source_of: Mapping[int, int]) -> Layer:

@@ -87,10 +87,12 @@ def solve(
     layers: Layers,
     box: Box,
     relaxations: Sequence[Relaxation],
-    phases: Sequence[NDArray[np.int8]],
+    phases: NDArray[np.int8],
     objective: Objective,
 ) -> Duals | None:
     """Solve the relaxation of one region (a batch of one) for one case.
+
+    ``phases`` has the phase literals of all neurons: 1 for ``z >= 0``, -1 for ``z <= 0``, else 0.
 
     Returns:
         The duals, or None when HiGHS ends neither optimal nor infeasible, or gives no numbers.
@@ -120,7 +122,7 @@ def solve(
             for k in program.above
         },
         {
-            k: (np.flatnonzero(phases[k][0]), np.maximum(row_duals[place], 0.0))
+            k: (np.flatnonzero(phases[layers.slices[k]]), np.maximum(row_duals[place], 0.0))
             for k, place in program.literal.items()
         },
         None if point is None else point[: layers.input_width],
@@ -131,7 +133,7 @@ def _add_network(
     program: _Program,
     layers: Layers,
     relaxations: Sequence[Relaxation],
-    phases: Sequence[NDArray[np.int8]],
+    phases: NDArray[np.int8],
 ) -> dict[int, tuple[Array, Array]]:
     """Add every layer's triangles and literals; return each source as an affine map of columns."""
     identity = np.eye(layers.input_width, program.columns)
@@ -142,7 +144,7 @@ def _add_network(
         for source, weight in layer.weights.items():
             matrix += weight @ values[source][0]
             constant += weight @ values[source][1]
-        relaxation, phase = relaxations[k], phases[k][0]
+        relaxation, phase = relaxations[k], phases[layers.slices[k]]
         fixed = np.flatnonzero(phase)
         if len(fixed):
             sign = phase[fixed].astype(np.float64)

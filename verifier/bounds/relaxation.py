@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """``alpha z <= y <= slope z + offset`` for a batch of layers; all of shape (batch, width).
+    """``alpha z <= y <= slope z + offset`` for some neurons; all of shape (batch, neurons).
 
     Attributes:
         alpha: Slope of the lower line: exact where stable, adaptive where unstable.
@@ -43,9 +43,24 @@ class Relaxation:
     offset: Array
     unstable: NDArray[np.bool_]
 
+    def take(self, members: NDArray[np.intp]) -> Relaxation:
+        """Return the given members of the batch, each as often as it is named."""
+        return Relaxation(
+            self.alpha[members], self.slope[members], self.offset[members], self.unstable[members]
+        )
+
+    def columns(self, place: slice) -> Relaxation:
+        """Return the relaxation of some of the neurons."""
+        return Relaxation(
+            self.alpha[:, place],
+            self.slope[:, place],
+            self.offset[:, place],
+            self.unstable[:, place],
+        )
+
 
 def relax(preactivation: Box) -> Relaxation:
-    """Return the adaptive linear relaxation of a layer over its preactivation bounds."""
+    """Return the adaptive linear relaxation of neurons over their preactivation bounds."""
     lower, upper = preactivation.lower, preactivation.upper
     active = (lower >= 0.0).astype(np.float64)
     # Said in the negative, so that a bound that is not a number leaves the phase open.

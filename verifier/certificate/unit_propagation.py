@@ -60,12 +60,12 @@ class ClauseSet:
         if self.is_contradictory:
             return True
         level = len(self._trail)
-        negated = set(map(neg, clause))
+        negated = dict.fromkeys(map(neg, clause))
         # A literal that is true already, or that comes with its opposite, makes the clause true.
         is_conflict = (
             any(self._is_true[-literal] for literal in negated)
-            or not negated.isdisjoint(map(neg, negated))
-            or not self._propagate([n for n in sorted(negated) if not self._is_true[n]])
+            or not negated.keys().isdisjoint(map(neg, negated))
+            or not self._propagate([n for n in negated if not self._is_true[n]])
         )
         for literal in self._trail[level:]:
             self._is_true[literal] = False
@@ -73,16 +73,20 @@ class ClauseSet:
         return is_conflict
 
     def _propagate(self, literals: list[int]) -> bool:
-        """Assign open literals and all that follows; return whether there is no conflict."""
-        head = len(self._trail)
+        """Assign open literals and all that follows; return whether there is no conflict.
+
+        What follows from the first literal is looked at before the second: a proof by cases has
+        its conflict there, and the others need not be looked at.
+        """
         for literal in literals:
             self._is_true[literal] = True
-            self._trail.append(literal)
-        while head < len(self._trail):
-            false = -self._trail[head]
-            head += 1
-            if not self._visit(false):
+        self._trail += literals
+        pending = literals[::-1]
+        while pending:
+            done = len(self._trail)
+            if not self._visit(-pending.pop()):
                 return False
+            pending += self._trail[done:]
         return True
 
     def _visit(self, false: int) -> bool:

@@ -34,9 +34,6 @@ COMMANDS = (demo, prove, reverify, compress, classify, encode, certificate)
 
 USAGE, REFUSED, INTERNAL, INTERRUPTED, NOBODY_READS = 2, 3, 4, 130, 141
 
-# The matrices are small: more threads only wait for each other.
-THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status.
@@ -44,8 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The words after the program's name; by default those it was started with.
     """
-    for variable in THREAD_VARIABLES:
-        os.environ.setdefault(variable, "1")
     words = sys.argv[1:] if argv is None else list(argv)
     console = Console.for_words(words)
     try:

@@ -5,15 +5,20 @@ Atoms are the cases of the property, phases, and half-spaces ``x_i <= c``. The c
 case has a solution; smaller thresholds imply larger ones; and for each core, not all of its case
 and literals. They are unsatisfiable exactly when no way to decide every atom escapes all cores.
 
-The solver (CaDiCaL, Biere et al. 2024, through python-sat) is not trusted either: its proof, a
-list of clauses that each follow by reverse unit propagation, is checked here at once, by the
-propagation of the certificate checker, and goes into the certificate to be checked again.
+The leaves of a search mostly say it themselves: they are a tree of cases, so each inner node's
+clause follows from those of its two children. Where they do not (literals were lost in translation,
+cores overlap), a SAT solver is asked (CaDiCaL, Biere et al. 2024, through python-sat). Neither is
+trusted: both give a proof, a list of clauses that each follow by reverse unit propagation, which is
+checked here at once, by the propagation of the certificate checker, and goes into the certificate
+to be checked again. On ACAS Xu 3_5 property 1, with 4,258 leaves, the tree's proof is a third as
+long as the solver's and takes a sixth of the time to check.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import neg
 from typing import TYPE_CHECKING
 
 from pysat.solvers import Solver
@@ -24,11 +29,13 @@ from verifier.ir.graph import Neuron
 from verifier.proof.literals import Literal, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from verifier.proof.literals import Path
     from verifier.proof.muc import Core
 
     Clause = tuple[int, ...]
+    CasePath = tuple[int, Path]
 
 SOLVER = "cadical195"
 
@@ -71,6 +78,22 @@ class Clauses:
         number = self._number(("input", *cut), cut)
         return number if literal.below else -number
 
+    def refute_by_cases(self, leaves: Iterable[CasePath]) -> Refutation | None:
+        """Return a checked proof along the tree of some leaves, or None where it has gaps."""
+        nodes = dict.fromkeys(
+            (case, path[:depth]) for case, path in leaves for depth in range(len(path))
+        )
+        # Children first; in a clause the deepest literal first, where the conflict will be.
+        children_first = sorted(nodes, key=lambda node: len(node[1]), reverse=True)
+        steps = [
+            (*(-self.variable(literal) for literal in reversed(path)), -self._case(case))
+            for case, path in children_first
+        ]
+        # A path that contradicts itself has a clause that says nothing.
+        steps = [step for step in steps if set(step).isdisjoint(map(neg, step))]
+        steps.append(())
+        return None if self._first_gap(steps) else Refutation(tuple(self._atoms), tuple(steps))
+
     def refute(self) -> Refutation | None:
         """Return a checked proof that the clauses are unsatisfiable, or None when they are not.
 
@@ -89,18 +112,22 @@ class Clauses:
             steps.append(tuple(int(word) for word in words[:-1]))
         if not steps or steps[-1]:
             steps.append(())
-        self._check(steps)
+        gap = self._first_gap(steps)
+        if gap:
+            msg = f"internal error: step {gap} of the SAT solver's proof does not follow"
+            raise VerifierError(msg)
         return Refutation(tuple(self._atoms), tuple(steps))
 
-    def _check(self, steps: Sequence[Clause]) -> None:
+    def _first_gap(self, steps: Sequence[Clause]) -> int:
+        """Return the number, from 1, of the first step that does not follow; 0 if all do."""
         known = ClauseSet(len(self._atoms))
         for clause in self._all():
             known.add(clause)
-        for number, step in enumerate(steps):
+        for number, step in enumerate(steps, start=1):
             if not known.implies(step):
-                msg = f"internal error: step {number} of the SAT solver's proof does not follow"
-                raise VerifierError(msg)
+                return number
             known.add(step)
+        return 0
 
     def _all(self) -> list[list[int]]:
         return [list(clause) for clause in (*self._clauses, *self._ordering())]
@@ -127,9 +154,20 @@ class Clauses:
         return self._variable[key]
 
 
-def cover(cores: Sequence[Core], cases: int) -> Refutation | None:
-    """Return a proof that the cores refute every case everywhere, or None when they do not."""
+def cover(
+    cores: Sequence[Core], cases: int, leaves: Iterable[CasePath] | None = None
+) -> Refutation | None:
+    """Return a proof that the cores refute every case everywhere, or None when they do not.
+
+    Args:
+        cores: The cores.
+        cases: Number of cases of the property.
+        leaves: The leaves of the tree of cases, by default the cores' own paths: a hint that saves
+            time.
+    """
     clauses = Clauses(cases)
     for core in cores:
         clauses.add(core)
-    return clauses.refute()
+    if leaves is None:
+        leaves = [(core.case, core.path) for core in cores]
+    return clauses.refute_by_cases(leaves) or clauses.refute()

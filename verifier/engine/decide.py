@@ -81,18 +81,11 @@ def _widest_input(attempt: Attempt, whole: Box) -> HalfSpace | None:
 
 
 def _costliest_neuron(region: Region, bound: LinearBound) -> Phase:
-    best, neuron = -1.0, None
-    for layer, relaxation in enumerate(region.bounds.relaxations):
-        unstable = np.flatnonzero(relaxation.unstable[0])
-        if not len(unstable):
-            continue
-        gaps = bound.gaps.get(layer)
-        cost = gaps[0][unstable] if gaps is not None else np.zeros(len(unstable))
-        place = int(np.argmax(cost))
-        score = float(cost[place]) * 0.5**layer
-        if score > best:
-            best, neuron = score, Neuron(layer, int(unstable[place]))
-    if neuron is None:
-        msg = "no unstable neuron to split on"
-        raise ValueError(msg)
-    return Phase(neuron, active=True)
+    bounds = region.bounds
+    score = bound.gaps[0].copy()
+    for layer, place in enumerate(bounds.slices):
+        score[place] *= 0.5**layer
+    score[~bounds.relaxation.unstable[0]] = -1.0
+    number = int(np.argmax(score))
+    layer = next(k for k, place in enumerate(bounds.slices) if number < place.stop)
+    return Phase(Neuron(layer, number - bounds.slices[layer].start), active=True)

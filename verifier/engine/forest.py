@@ -31,6 +31,7 @@ def regions_of(problem: Problem, group: int, paths: Sequence[Path]) -> dict[Path
     for depth in range(1, deepest + 1):
         # A dict keeps the order, so batches and results are reproducible.
         wanted = list(dict.fromkeys(path[:depth] for path in paths if len(path) >= depth))
+        problem = problem.for_work(len(found) + len(wanted))
         for start in range(0, len(wanted), BATCH):
             batch = wanted[start : start + BATCH]
             parts = [(found[path[:-1]], path[-1]) for path in batch]

@@ -7,7 +7,7 @@ is closed when each of its group's cases is refuted there or higher up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from verifier.bounds.box import Box
@@ -18,11 +18,20 @@ from verifier.bounds.objective import Objective, objective
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from verifier.bounds.backward import Scales
-    from verifier.bounds.intersection import RegionBounds
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from verifier.bounds.region_bounds import RegionBounds
     from verifier.bounds.relaxation import Relaxation
     from verifier.ir.graph import Graph
     from verifier.spec.property import InputBox, Property
+
+    Array = NDArray[np.float64]
+
+
+COMPILED_FROM = 200_000
+"""Neurons in all regions to bound from which compiled loops are used: less takes less time than
+loading them. (Network ACAS Xu 1_1: 667 regions.)"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +40,13 @@ class Group:
 
     Attributes:
         bounds: Of all neurons over the whole box, a batch of one.
-        scales: Magnitudes over the whole box.
+        scale: At least the magnitude of each entry of a source vector over the whole box.
         first: The relaxations of the zonotopes that the bounds started from.
         objectives: Case index to the rows of that case.
     """
 
     bounds: RegionBounds
-    scales: Scales
+    scale: Array
     first: tuple[Relaxation, ...]
     objectives: Mapping[int, Objective]
 
@@ -68,6 +77,12 @@ class Problem:
         groups = tuple(_group(layers, prop, box, cases) for box, cases in cases_of.values())
         return cls(graph, prop, layers, groups)
 
+    def for_work(self, regions: int) -> Problem:
+        """Return the problem for bounding so many regions: by compiled loops where that pays."""
+        if self.layers.compiled or regions * sum(self.layers.widths) < COMPILED_FROM:
+            return self
+        return replace(self, layers=replace(self.layers, compiled=True))
+
     def group_of(self, case: int) -> int:
         """Return which group a case belongs to."""
         return next(g for g, group in enumerate(self.groups) if case in group.objectives)
@@ -75,7 +90,10 @@ class Problem:
 
 def _group(layers: Layers, prop: Property, input_box: InputBox, cases: list[int]) -> Group:
     box = Box.around(input_box.lower, input_box.upper)
-    bounds, scales, first = bound_property(layers, box)
+    bounds, scale, first = bound_property(layers, box)
     output_scale = magnitudes(layers, box)[-1]
-    rows = {c: objective(layers, prop.cases[c], scales.input, output_scale) for c in cases}
-    return Group(bounds, scales, first, rows)
+    rows = {
+        c: objective(layers, prop.cases[c], scale[: layers.input_width], output_scale)
+        for c in cases
+    }
+    return Group(bounds, scale, first, rows)

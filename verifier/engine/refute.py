@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.bounds import backward, lp
-from verifier.bounds.backward import LayerMultipliers, LinearBound, Rows, Scales
-from verifier.bounds.intersection import RegionBounds
+from verifier.bounds.backward import LinearBound, RowMultipliers, Rows
+from verifier.bounds.region_bounds import RegionBounds
 from verifier.engine.region import phases_of
 from verifier.ir.graph import Neuron
 from verifier.proof.muc import Core, Multipliers, NeuronMultipliers
@@ -78,6 +78,7 @@ def evaluate(
     All queries must be of one group. Literals' masses count only where the region's path has the
     literal; a missing one just drops out, which leaves a valid bound.
     """
+    problem = problem.for_work(len(queries))
     group = problem.groups[queries[0].region.group]
     bounds = RegionBounds.stack([query.region.bounds for query in queries])
     phases = phases_of(problem, [query.region.path for query in queries])
@@ -95,26 +96,26 @@ def evaluate(
         np.concatenate([row.constant for row in combined]),
         np.concatenate([row.magnitude for row in combined]),
     )
-    scales = Scales(bounds.box, group.scales.input, group.scales.layers)
-    dense = {
-        k: _dense(relaxation.alpha, phases[k], k, chosen)
-        for k, relaxation in enumerate(bounds.relaxations)
-    }
-    return backward.lower_bounds(problem.layers, rows, bounds.relaxations, scales, dense)
+    multipliers = _dense(problem, bounds.relaxation.alpha, phases, chosen)
+    return backward.lower_bounds(problem.layers, rows, bounds, multipliers, group.scale)
 
 
 def _dense(
-    adaptive: Array, phases: NDArray[np.int8], layer: int, chosen: Sequence[Multipliers]
-) -> LayerMultipliers:
+    problem: Problem,
+    adaptive: Array,
+    phases: NDArray[np.int8],
+    chosen: Sequence[Multipliers],
+) -> RowMultipliers:
     alpha, q, beta = adaptive.copy(), np.zeros_like(adaptive), np.zeros_like(adaptive)
+    starts = [place.start for place in problem.layers.slices]
     for row, multipliers in enumerate(chosen):
-        part = multipliers.layers.get(layer)
-        if part is not None:
-            alpha[row, part.index], q[row, part.index] = part.alpha, part.q
-        for neuron, mass in multipliers.literals.items():
-            if neuron.layer == layer:
-                beta[row, neuron.index] = mass * phases[row, neuron.index]
-    return LayerMultipliers(alpha, q, beta)
+        for layer, part in multipliers.layers.items():
+            place = starts[layer] + part.index
+            alpha[row, place], q[row, place] = part.alpha, part.q
+        for (layer, index), mass in multipliers.literals.items():
+            place = starts[layer] + index
+            beta[row, place] = mass * phases[row, place]
+    return RowMultipliers(alpha, q, beta)
 
 
 def refute(problem: Problem, queries: Sequence[Query], program_limit: int) -> list[Attempt]:
@@ -192,7 +193,7 @@ def _by_program(problem: Problem, attempt: Attempt) -> Attempt:
     """Step 4, one query at a time."""
     query = attempt.query
     region = query.region
-    phases = phases_of(problem, [region.path])
+    [phases] = phases_of(problem, [region.path])
     objective = problem.groups[region.group].objectives[query.case]
     bounds = region.bounds
     duals = lp.solve(problem.layers, bounds.box, bounds.relaxations, phases, objective)
@@ -233,5 +234,4 @@ def _short(values: Array) -> Array:
 
 def _row(bound: LinearBound, row: int) -> LinearBound:
     part = slice(row, row + 1)
-    gaps = {k: gap[part] for k, gap in bound.gaps.items()}
-    return LinearBound(bound.value[part], bound.slopes[part], bound.slack[part], gaps)
+    return LinearBound(bound.value[part], bound.slack[part], bound.slopes[part], bound.gaps[part])

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.bounds.backward import Scales
 from verifier.bounds.box import Box
-from verifier.bounds.intersection import RegionBounds, bound_regions
+from verifier.bounds.intersection import bound_regions
+from verifier.bounds.region_bounds import RegionBounds
 from verifier.proof.literals import HalfSpace, Literal, Path, Phase
 
 if TYPE_CHECKING:
@@ -51,14 +51,15 @@ def root(problem: Problem, group: int) -> Region:
     return Region(group, (), problem.groups[group].bounds)
 
 
-def phases_of(problem: Problem, paths: Sequence[Path]) -> list[NDArray[np.int8]]:
-    """Return, for each layer, the phase literals of each path: shape (paths, width)."""
-    phases = [np.zeros((len(paths), width), dtype=np.int8) for width in problem.layers.widths]
+def phases_of(problem: Problem, paths: Sequence[Path]) -> NDArray[np.int8]:
+    """Return the phase literals of each path, signed, of shape (paths, neurons)."""
+    slices = problem.layers.slices
+    phases = np.zeros((len(paths), sum(problem.layers.widths)), dtype=np.int8)
     for row, path in enumerate(paths):
         for literal in path:
             if isinstance(literal, Phase):
                 layer, index = literal.neuron
-                phases[layer][row, index] = 1 if literal.active else -1
+                phases[row, slices[layer].start + index] = 1 if literal.active else -1
     return phases
 
 
@@ -77,18 +78,17 @@ def split(problem: Problem, parts: Sequence[tuple[Region, Literal]]) -> list[Reg
                 end[row, literal.input] = pick(end[row, literal.input], literal.threshold)
         crossed = lower > upper
         empty = inherited.empty | crossed.any(axis=1)
-        # Any bounds do for an empty region, as long as the scales of the group hold for them: a
+        # Any bounds do for an empty region, as long as the scale of the group holds for them: a
         # threshold of a proof file may be far outside of the box.
         box = Box(
             np.where(crossed, inherited.box.lower, lower),
             np.where(crossed, inherited.box.upper, upper),
         )
-        scales = problem.groups[group].scales
         bounds = bound_regions(
             problem.layers,
-            RegionBounds(box, inherited.preactivations, empty),
+            RegionBounds(box, inherited.neurons, empty, inherited.slices),
             phases_of(problem, paths),
-            Scales(box, scales.input, scales.layers),
+            problem.groups[group].scale,
         )
         members_of = np.arange(len(batch))[:, None]
         regions += [

@@ -120,6 +120,7 @@ class Reuse:
 
     def run(self) -> Outcome:
         """Verify; the outcome's cores are all valid on the compressed network."""
+        self.search.problem = self.search.problem.for_work(2 * len(self.proof.cores))
         self.report.cores = len(self.proof.cores)
         self.report.original_seconds = self.proof.seconds
         timing = self.search.statistics.timing
@@ -139,7 +140,8 @@ class Reuse:
             return self._from_scratch()
         cores = [*valid.values(), *(core for part in repaired.values() for core in part)]
         with timing("cover"):
-            self.refutation = cover(cores, len(self.search.problem.prop.cases))
+            leaves = self._tree() if len(failed) == len(repaired) else None
+            self.refutation = cover(cores, len(self.search.problem.prop.cases), leaves)
         if self.refutation is not None:
             return Outcome(Answer.UNSAT, tuple(cores))
         with timing("residual"):
@@ -276,7 +278,8 @@ class Reuse:
         outcome = self.search.run(tasks)
         if outcome.answer is not Answer.UNSAT:
             return outcome
-        self.refutation = cover(outcome.cores, len(problem.prop.cases))
+        found = [(core.case, core.path) for core in outcome.cores[len(cores) :]]
+        self.refutation = cover(outcome.cores, len(problem.prop.cases), [*self._tree(), *found])
         return outcome if self.refutation is not None else self._from_scratch()
 
     def _from_scratch(self) -> Outcome:
@@ -290,6 +293,11 @@ class Reuse:
             if outcome.answer is Answer.UNSAT:
                 self.refutation = cover(outcome.cores, len(problem.prop.cases))
         return outcome
+
+    def _tree(self) -> list[tuple[int, Path]]:
+        """Return case and translated path of all leaves."""
+        leaves = self._leaves_of(range(len(self.proof.cores)))
+        return [(self.proof.cores[i].case, path) for i, paths in leaves.items() for path in paths]
 
     def _leaves_of(self, cores: Iterable[int]) -> dict[int, list[Path]]:
         """Return core index to the translated paths of its leaves, without the vacuous ones."""

@@ -108,6 +108,7 @@ class Search:
 
     def _step(self, batch: Sequence[Task], stack: list[Task]) -> Outcome | None:
         """Refute what a batch of one group allows; push the rest, split."""
+        self.problem = self.problem.for_work(self.statistics.calls["bound"])
         queries = [Query(task.region, case) for task in batch for case in task.cases]
         attempts = refute(self.problem, queries, self.program_limit)
         self.statistics.calls["bound"] += len(batch)

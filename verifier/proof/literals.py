@@ -59,4 +59,7 @@ def implies(stronger: Literal, weaker: Literal) -> bool:
 
 def covers(core: Path, path: Path) -> bool:
     """Tell whether every point of ``path`` satisfies all of ``core``."""
-    return all(any(implies(literal, needed) for literal in path) for needed in core)
+    given = set(path)
+    return all(
+        needed in given or any(implies(literal, needed) for literal in path) for needed in core
+    )

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiled loops against exact runs, against matrix products, and against seeded faults.
+
+``kernels`` is small enough to run as plain Python, which is how faults are seeded and how a test
+of every branch stays fast; one test runs the machine code and compares the two, bit for bit.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import replace
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from tests.bounds import tangled_networks as tangled
+from tests.bounds.escapes import anywhere, literals_at
+from tests.bounds.test_extreme_numbers_are_bounded_or_refused import LOST, at_least, is_refuted
+from verifier.bounds import kernels
+from verifier.bounds.layers import Layers
+from verifier.engine.problem import Problem
+from verifier.engine.refute import Query, evaluate
+from verifier.engine.region import root, split
+from verifier.ir.evaluate import evaluate_exactly
+from verifier.ir.graph import Neuron
+from verifier.proof.muc import Multipliers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from verifier.engine.region import Region
+
+TRIALS = 160
+
+FAULTS = (
+    ("terms[i] = bias, 0.0", "terms[i] = 0.0, 0.0"),
+    ("radius[i] += half * absolute", "radius[i] += half * column[i]"),
+    ("radius[i] + (net.error * terms[i] + TINY)", "radius[i] + TINY"),
+    ("(upper[i] - lower[i]) / 2", "(upper[i] - lower[i]) / 4"),
+    ("(high - low) / 2", "(high - low) / 4"),
+    ("offset * (1.0 + 8.0 * UNIT) + TINY", "0.5 * offset"),
+    ("if upper <= 0.0:", "if upper <= 0.5:"),
+    ("if lower >= 0.0:\n        return 1.0", "if lower >= -0.5:\n        return 1.0"),
+    ("high <= 0.0 and not low >= 0.0", "high <= 0.5 and not low >= 0.0"),
+    ("above = max(-coefficient, 0.0)", "above = max(coefficient, 0.0)"),
+    ("max(above, q[n]), beta[n]", "q[n], beta[n]"),
+    ("on_z * net.bias[n] - gap", "on_z * net.bias[n]"),
+    ("on_z * net.bias[n] - gap", "-gap"),
+    ("work.slope[n] * above - mass", "work.slope[n] * above + mass"),
+    ("below - work.slope[n]", "below + work.slope[n]"),
+    ("before + product[row, q]", "product[row, q]"),
+    ("low if slope >= 0.0 else high", "high if slope >= 0.0 else low"),
+    ("value - slack if", "value + slack if"),
+    ("work.constant[half + p] = bias, -bias", "work.constant[half + p] = bias, bias"),
+    (
+        "work.rows[source, half + p, j] = weight, -weight",
+        "work.rows[source, half + p, j] = weight, weight",
+    ),
+    ("if phase > 0 and low < 0.0", "if phase < 0 and low < 0.0"),
+    ("max(lower[i], 0.0), max(upper[i], 0.0)", "lower[i], upper[i]"),
+)
+
+
+def in_plain_python(right: str = "", wrong: str = "") -> ModuleType:
+    """Return the kernels without a compiler, with one replacement."""
+    source = inspect.getsource(kernels)
+    assert source.count(right) >= 1, f"the kernels have changed: {right!r}"
+    module = ModuleType("plain_kernels")
+    plain = "def njit(**_):\n    return lambda function: function\n"
+    source = source.replace("from numba import njit\n", plain).replace(right, wrong)
+    exec(compile(source, kernels.__file__, "exec"), module.__dict__)  # noqa: S102
+    return module
+
+
+def use(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
+    """Send all work, however small, to the given kernels."""
+    monkeypatch.setitem(sys.modules, "verifier.bounds.kernels", module)
+    monkeypatch.setattr(sys.modules["verifier.bounds"], "kernels", module)
+    plain = Layers.of
+    monkeypatch.setattr(Layers, "of", lambda graph: replace(plain(graph), compiled=True))
+
+
+def is_noticed() -> bool:
+    """Return whether the soundness checks find an escape in a fixed series of networks."""
+    for trial in range(TRIALS):
+        rng = np.random.default_rng(trial)
+        graph = tangled.network(rng, tangled.KINDS[trial % len(tangled.KINDS)])
+        input_box = tangled.some_box(rng, graph.input_width)
+        prop = tangled.some_property(rng, graph, input_box)
+        if anywhere(rng, graph, prop, tangled.some_points(rng, input_box)):
+            return True
+    return False
+
+
+@pytest.mark.slow
+def test_compiled_bounds_contain_every_exact_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, in_plain_python())
+
+    assert not is_noticed()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("right", "wrong"), FAULTS, ids=lambda text: text[:40])
+def test_a_fault_is_noticed(right: str, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, in_plain_python(right, wrong))
+
+    assert is_noticed()
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_underflow_is_counted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, upper = LOST[name]
+    prop = at_least(upper, evaluate_exactly(graph, (upper,))[0] / 2)
+    use(monkeypatch, in_plain_python())
+
+    assert not is_refuted(graph, prop)
+
+
+def test_uncounted_underflow_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, upper = LOST["two coefficients whose product is below the smallest float"]
+    prop = at_least(upper, evaluate_exactly(graph, (upper,))[0] / 2)
+    use(monkeypatch, in_plain_python("TINY, UNIT\n", "UNIT\nTINY = 0.0\n"))
+
+    assert is_refuted(graph, prop)
+
+
+def results(problem: Problem, regions: list[Region]) -> list[Any]:
+    """Return all bounds of some regions' children, and rows bounded there."""
+    literals = [region.path[-1].negated() for region in regions]
+    parents = [root(problem, 0)] * len(regions)
+    children = split(problem, list(zip(parents, literals, strict=True)))
+    masses = {Neuron(k, i): 0.25 for k, n in enumerate(problem.layers.widths) for i in range(n)}
+    rows = Multipliers(np.ones(problem.groups[0].objectives[0].count), {}, masses)
+    bound = evaluate(problem, [Query(child, 0) for child in children], [rows] * len(children))
+    ends = [end for c in children for end in (c.bounds.neurons.lower, c.bounds.neurons.upper)]
+    return [*ends, bound.value, bound.slopes, bound.slack, bound.gaps]
+
+
+def compiled(problem: Problem) -> Problem:
+    return replace(problem, layers=replace(problem.layers, compiled=True))
+
+
+def some_regions(trial: int, kind: Callable[..., Any]) -> tuple[Problem, list[Region]]:
+    rng = np.random.default_rng(trial)
+    graph = tangled.network(rng, kind)
+    box = tangled.some_box(rng, graph.input_width)
+    problem = Problem.of(graph, tangled.some_property(rng, graph, box))
+    paths = [literals_at(rng, graph, x, 3) for x in tangled.some_points(rng, box)]
+    return problem, [
+        split(problem, [(root(problem, 0), literal)])[0] for path in paths for literal in path
+    ]
+
+
+@pytest.mark.slow
+def test_machine_code_does_what_the_text_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    for trial, kind in enumerate(tangled.KINDS):
+        case, regions = some_regions(trial, kind)
+        machine = results(compiled(case), regions)
+        use(monkeypatch, in_plain_python())
+        text = results(compiled(case), regions)
+        monkeypatch.undo()
+
+        for mine, other in zip(machine, text, strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-12)
+
+
+def test_both_ways_give_the_same_bounds_but_for_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    for trial, kind in enumerate(tangled.KINDS):
+        case, regions = some_regions(trial, kind)
+        products = results(case, regions)
+        use(monkeypatch, in_plain_python())
+        loops = results(compiled(case), regions)
+        monkeypatch.undo()
+
+        for mine, other in zip(products[:-4], loops[:-4], strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-9)
+        value, _, slack, _ = products[-4:]
+        other_value, _, other_slack, _ = loops[-4:]
+        assert np.all(np.abs(value - other_value) <= slack + other_slack)
