@@ -252,7 +252,7 @@ class _Run:
     def whole(self) -> list[Task]:
         """Return the tasks of the whole property."""
         groups = enumerate(self.problem.groups)
-        return [Task(root(self.problem, g), tuple(group.objectives)) for g, group in groups]
+        return [Task(root(self.problem, g), dict.fromkeys(x.objectives)) for g, x in groups]
 
     def attack(
         self, points: Sequence[tuple[Fraction, ...]], steps: int

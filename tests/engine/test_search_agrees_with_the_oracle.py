@@ -87,7 +87,7 @@ def search(
 
 def tasks(problem: Problem) -> list[Task]:
     groups = enumerate(problem.groups)
-    return [Task(root(problem, g), tuple(group.objectives)) for g, group in groups]
+    return [Task(root(problem, g), dict.fromkeys(group.objectives)) for g, group in groups]
 
 
 def assert_right(graph: Graph, prop: Property, options: EngineOptions) -> Exact:

@@ -140,7 +140,7 @@ def search(
 def whole(problem: Problem) -> list[Task]:
     """Return the tasks of the whole property."""
     groups = enumerate(problem.groups)
-    return [Task(root(problem, g), tuple(group.objectives)) for g, group in groups]
+    return [Task(root(problem, g), dict.fromkeys(group.objectives)) for g, group in groups]
 
 
 def assert_cores(graph: Graph, prop: Property, cores: Iterable[Core]) -> None:

@@ -6,7 +6,8 @@ Cheapest first, and only for what is left:
  1. the region is empty: its literals contradict a neuron's bounds;
  2. one row of the case is positive by default multipliers;
  3. a convex combination of the rows is, found by multiplicative weights (Freund & Schapire 1999);
- 4. the triangle program finds the best combination and the best multipliers at once.
+ 4. the multipliers that the program found for a region around it suffice here;
+ 5. the triangle program finds the best combination and the best multipliers at once.
 
 Whatever found them, multipliers are rounded to float32 and evaluated by ``evaluate``; a region is
 refuted only when that sound bound is positive. So rounding, the program's tolerances and
@@ -15,7 +16,7 @@ mistakes in this file can lose refutations, never invent one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ from verifier.ir.graph import Neuron
 from verifier.proof.muc import Core, Multipliers, NeuronMultipliers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,10 +45,17 @@ ROUNDS = 20
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """One case over one region."""
+    """One case over one region.
+
+    Attributes:
+        region: The region.
+        case: The case.
+        hint: Multipliers that may refute it, such as those of a region around it.
+    """
 
     region: Region
     case: int
+    hint: Multipliers | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +69,7 @@ class Attempt:
         sensitivity: Shape (input width,): steepest slope of any single row by default
             multipliers, for choosing a split.
         point: Where the triangle program is least, if it ran: a guess at a counterexample.
+        hint: The best multipliers known, for the regions within.
     """
 
     query: Query
@@ -68,6 +77,7 @@ class Attempt:
     bound: LinearBound
     sensitivity: Array
     point: Array | None = None
+    hint: Multipliers | None = None
 
 
 def evaluate(
@@ -126,12 +136,15 @@ def refute(problem: Problem, queries: Sequence[Query], program_limit: int) -> li
         queries: Cases over regions, all of one group.
         program_limit: Most unstable neurons for which the triangle program is solved.
     """
-    attempts = _by_default(problem, queries)
-    for i, attempt in enumerate(attempts):
-        region = attempt.query.region
-        if attempt.core is None and region.bounds.unstable_count[0] <= program_limit:
-            attempts[i] = _by_program(problem, attempt)
-    return attempts
+    attempts = _by_hint(problem, _by_default(problem, queries))
+    duals = {
+        i: found
+        for i, attempt in enumerate(attempts)
+        if attempt.core is None
+        and attempt.query.region.bounds.unstable_count[0] <= program_limit
+        and (found := _solve(problem, attempt.query)) is not None
+    }
+    return _by_program(problem, attempts, duals) if duals else attempts
 
 
 def _by_default(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
@@ -189,33 +202,57 @@ def _combine(value: Array, slopes: Array, lower: Array, upper: Array) -> Array:
     return best
 
 
-def _by_program(problem: Problem, attempt: Attempt) -> Attempt:
-    """Step 4, one query at a time."""
-    query = attempt.query
+def _by_hint(problem: Problem, attempts: list[Attempt]) -> list[Attempt]:
+    """Step 4, in one batch."""
+    places = {
+        i: attempt.query.hint
+        for i, attempt in enumerate(attempts)
+        if attempt.core is None and attempt.query.hint is not None
+    }
+    if not places:
+        return attempts
+    bound = evaluate(problem, [attempts[i].query for i in places], list(places.values()))
+    for row, (i, hint) in enumerate(places.items()):
+        query = attempts[i].query
+        core = _core(query, hint, bound.value[row])
+        attempts[i] = replace(attempts[i], core=core, hint=hint)
+    return attempts
+
+
+def _solve(problem: Problem, query: Query) -> lp.Duals | None:
     region = query.region
     [phases] = phases_of(problem, [region.path])
     objective = problem.groups[region.group].objectives[query.case]
     bounds = region.bounds
-    duals = lp.solve(problem.layers, bounds.box, bounds.relaxations, phases, objective)
-    if duals is None:
-        return attempt
+    return lp.solve(problem.layers, bounds.box, bounds.relaxations, phases, objective)
+
+
+def _by_program(
+    problem: Problem, attempts: list[Attempt], duals: Mapping[int, lp.Duals]
+) -> list[Attempt]:
+    """Step 5: what the programs of some attempts found, evaluated in one batch."""
+    chosen = [_multipliers(found) for found in duals.values()]
+    bound = evaluate(problem, [attempts[i].query for i in duals], chosen)
+    for row, (i, found) in enumerate(duals.items()):
+        query, hint, best = attempts[i].query, chosen[row], _row(bound, row)
+        core = _core(query, hint, bound.value[row])
+        attempts[i] = Attempt(query, core, best, attempts[i].sensitivity, found.point, hint)
+    return attempts
+
+
+def _multipliers(duals: lp.Duals) -> Multipliers:
+    """Return duals as multipliers, rounded to float32."""
     masses = {
         Neuron(layer, int(index)): float(mass)
         for layer, (indices, values) in duals.literals.items()
         for index, mass in zip(indices, _short(values), strict=True)
         if mass > 0.0
     }
-    multipliers = Multipliers(
-        _short(duals.rows),
-        {
-            layer: NeuronMultipliers(index, _short(alpha), _short(q))
-            for layer, (index, alpha, q) in duals.layers.items()
-        },
-        masses,
-    )
-    bound = evaluate(problem, [query], [multipliers])
-    core = _core(query, multipliers, float(bound.value[0]))
-    return Attempt(query, core, bound, attempt.sensitivity, duals.point)
+    layers = {
+        layer: NeuronMultipliers(index, _short(alpha), _short(q))
+        for layer, (index, alpha, q) in duals.layers.items()
+    }
+    return Multipliers(_short(duals.rows), layers, masses)
 
 
 def _core(query: Query, multipliers: Multipliers, margin: float) -> Core | None:

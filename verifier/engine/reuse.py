@@ -35,7 +35,7 @@ from verifier.engine.region import root
 from verifier.engine.search import Outcome, Search, Task
 from verifier.engine.translate import translate_core, translate_path
 from verifier.proof.literals import covers
-from verifier.proof.muc import Core
+from verifier.proof.muc import Core, Multipliers
 from verifier.verdict import Answer
 
 if TYPE_CHECKING:
@@ -145,8 +145,8 @@ class Reuse:
         if self.refutation is not None:
             return Outcome(Answer.UNSAT, tuple(cores))
         with timing("residual"):
-            open_leaves = {i for i in failed if i not in repaired}
-            return self._residual(cores, open_leaves)
+            lost = {i: candidates[i] for i in failed if i not in repaired}
+            return self._residual(cores, lost)
 
     def _translate(self) -> dict[int, Core]:
         """Return core index to its unchecked translation, without the vacuous ones.
@@ -256,23 +256,21 @@ class Reuse:
         [attempt] = refute(self.search.problem, [Query(region, core.case)], limit)
         return attempt.core
 
-    def _residual(self, cores: list[Core], open_cores: Iterable[int]) -> Outcome:
-        """Search the leaves of the cores that are gone."""
+    def _residual(self, cores: list[Core], lost: dict[int, Core]) -> Outcome:
+        """Search the leaves of lost cores; their multipliers may still do for a part of a leaf."""
         problem = self.search.problem
-        leaves = self._leaves_of(dict.fromkeys(open_cores))
         tasks: list[Task] = []
-        wanted: dict[tuple[int, Path], list[int]] = {}
-        for i, paths in leaves.items():
-            case = self.proof.cores[i].case
+        wanted: dict[tuple[int, Path], dict[int, Multipliers | None]] = {}
+        for i, paths in self._leaves_of(lost).items():
+            core = lost[i]
             for path in paths:
-                cases = wanted.setdefault((problem.group_of(case), path), [])
-                if case not in cases:
-                    cases.append(case)
+                cases = wanted.setdefault((problem.group_of(core.case), path), {})
+                cases[core.case] = core.multipliers
         for group in range(len(problem.groups)):
             members = [path for g, path in wanted if g == group]
             for chunk in in_chunks(members):
                 regions = regions_of(problem, group, chunk)
-                tasks += [Task(regions[path], tuple(wanted[group, path])) for path in chunk]
+                tasks += [Task(regions[path], wanted[group, path]) for path in chunk]
         self.report.residual_subproblems = len(tasks)
         self.search.cores.extend(cores)
         outcome = self.search.run(tasks)
@@ -287,7 +285,8 @@ class Reuse:
         problem = self.search.problem
         self.search.cores.clear()
         self.report.residual_subproblems += len(problem.groups)
-        tasks = [Task(root(problem, g), tuple(x.objectives)) for g, x in enumerate(problem.groups)]
+        groups = enumerate(problem.groups)
+        tasks = [Task(root(problem, g), dict.fromkeys(x.objectives)) for g, x in groups]
         with self.search.statistics.timing("scratch"):
             outcome = self.search.run(tasks)
             if outcome.answer is Answer.UNSAT:

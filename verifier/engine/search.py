@@ -31,7 +31,7 @@ from verifier.proof.muc import Core
 from verifier.verdict import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from verifier.engine.limits import Budget, ProgressFn
     from verifier.engine.problem import Problem
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from verifier.engine.statistics import Statistics
     from verifier.options import EngineOptions
     from verifier.proof.literals import Literal
+    from verifier.proof.muc import Multipliers
 
 INPUT_SPLIT_PROGRAM = 70
 PHASE_SPLIT_PROGRAM = 1200
@@ -48,10 +49,15 @@ shrink the count by themselves, so waiting is cheaper than a large program."""
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A region and the cases still open there."""
+    """A region and the cases still open there.
+
+    Attributes:
+        region: The region.
+        cases: The cases, with multipliers that may refute them where such are known.
+    """
 
     region: Region
-    cases: tuple[int, ...]
+    cases: Mapping[int, Multipliers | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +115,7 @@ class Search:
     def _step(self, batch: Sequence[Task], stack: list[Task]) -> Outcome | None:
         """Refute what a batch of one group allows; push the rest, split."""
         self.problem = self.problem.for_work(self.statistics.calls["bound"])
-        queries = [Query(task.region, case) for task in batch for case in task.cases]
+        queries = [Query(task.region, *case) for task in batch for case in task.cases.items()]
         attempts = refute(self.problem, queries, self.program_limit)
         self.statistics.calls["bound"] += len(batch)
         self.statistics.calls["program"] += sum(a.point is not None for a in attempts)
@@ -123,7 +129,7 @@ class Search:
                     return Outcome(Answer.SAT, tuple(self.cores), point)
                 open_attempts.setdefault(id(attempt.query.region), []).append(attempt)
         parts: list[tuple[Region, Literal]] = []
-        cases: list[tuple[int, ...]] = []
+        cases: list[dict[int, Multipliers | None]] = []
         for members in open_attempts.values():
             region = members[0].query.region
             worst = min(members, key=lambda a: float(a.bound.value[0]))
@@ -134,11 +140,10 @@ class Search:
                 if outcome is not None:
                     return outcome
                 continue
-            remaining = tuple(a.query.case for a in members)
             parts += [(region, literal.negated()), (region, literal)]
-            cases += [remaining, remaining]
+            cases += 2 * [{a.query.case: a.hint for a in members}]
         regions = split(self.problem, parts)
-        stack += [Task(region, case) for region, case in zip(regions, cases, strict=True)]
+        stack += [Task(*task) for task in zip(regions, cases, strict=True)]
         return None
 
     def _counterexample(self, attempt: Attempt) -> tuple[Fraction, ...] | None:
