@@ -13,7 +13,7 @@ import json
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,6 +180,7 @@ class _Run:
     def __init__(self, suite: Suite, experiment: Experiment, out: Path) -> None:
         self._suite, self._experiment, self._out = suite, experiment, out
         self._options = EngineOptions(timeout_seconds=suite.timeout_seconds)
+        self._verdict_only = replace(self._options, minimize=False)
         self._graph = read_onnx(suite.folder / experiment.network)
         self._property = read_vnnlib(suite.folder / experiment.prop)
         name = f"{Path(experiment.network).stem}-{Path(experiment.prop).stem}.proof"
@@ -199,10 +200,10 @@ class _Run:
         graph, neuron_map = self._compressed(variant)
         scratch = None
         if self._suite.compares or not self._proof_file.exists():
-            scratch = prove(graph, self._property, self._options)
+            scratch = prove(graph, self._property, self._verdict_only)
         if self._proof_file.exists():
             proof = read_proof(self._proof_file)
-            result = reverify(graph, self._property, proof, neuron_map, self._options)
+            result = reverify(graph, self._property, proof, neuron_map, self._verdict_only)
         elif scratch is not None:
             result, scratch = scratch, None
         return self._row(variant.name, variant.network, graph, result, scratch)

@@ -14,7 +14,8 @@ class EngineOptions:
         timeout_seconds: Wall-clock limit, or None for no limit.
         seed: Seed of the attack's random points.
         batch: Regions bounded together.
-        minimize: Whether cores are minimised for reuse; a verdict alone does not need it.
+        minimize: Whether cores are made for reuse: minimised, and with the best margin that the
+            linear program can find. A verdict alone does not need it.
         input_split_width: Networks with at most this many inputs are split on inputs.
     """
 

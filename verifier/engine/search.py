@@ -141,10 +141,17 @@ class Search:
                     return outcome
                 continue
             parts += [(region, literal.negated()), (region, literal)]
-            cases += 2 * [{a.query.case: a.hint for a in members}]
+            cases += 2 * [{a.query.case: self._hint(a) for a in members}]
         regions = split(self.problem, parts)
         stack += [Task(*task) for task in zip(regions, cases, strict=True)]
         return None
+
+    def _hint(self, attempt: Attempt) -> Multipliers | None:
+        """Return what to try on the parts of a region; nothing for a proof that is kept for reuse.
+
+        A region that is refuted by another's multipliers has a thinner margin than it could have.
+        """
+        return None if self.options.minimize else attempt.hint
 
     def _counterexample(self, attempt: Attempt) -> tuple[Fraction, ...] | None:
         """Look at the points where the bound and the program are least."""
