@@ -116,7 +116,7 @@ WRONG_WORDS = {
     "unknown command": ["frobnicate"],
     "unknown option": ["prove", "NETWORK", "HOLDS", "--proof", "p", "--fast"],
     "abbreviated option": ["prove", "NETWORK", "HOLDS", "--proof", "p", "--time", "3"],
-    "missing option": ["prove", "NETWORK", "HOLDS"],
+    "missing option": ["reverify", "NETWORK", "HOLDS"],
     "missing file": ["prove", "nothing.onnx", "HOLDS", "--proof", "p"],
     "folder as file": ["prove", "FOLDER", "HOLDS", "--proof", "p"],
     "no time": ["prove", "NETWORK", "HOLDS", "--proof", "p", "--timeout", "0"],

@@ -53,6 +53,18 @@ def reverify(proven: Proven, *words: object) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+def test_a_verdict_alone_needs_no_proof_file(files: Files) -> None:
+    before = set(files.folder.iterdir())
+
+    done = run("prove", files.network, files.holds, "--format", "json")
+
+    assert (done.status, done.document["verdict"]) == (0, "holds")
+    assert done.document["proof"] is None
+    assert done.document["not_written"] == {}
+    assert set(files.folder.iterdir()) == before
+
+
+@pytest.mark.slow
 def test_the_two_properties_are_what_their_names_say(files: Files) -> None:
     graph = read_onnx(files.network)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mucg4 prove``: verify a property of a network and keep the proof."""
+"""``mucg4 prove``: verify a property of a network, and keep the proof if that is wanted."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 def register(commands: Commands) -> None:
     """Add the command."""
-    parser = add_command(commands, "prove", "Verify a property and keep the proof", run)
+    parser = add_command(commands, "prove", "Verify a property, and keep the proof for reuse", run)
     add_network(parser, summary="the original network")
     add_property(parser)
-    parser.add_argument("--proof", type=Path, required=True, help="where to keep the proof")
+    parser.add_argument("--proof", type=Path, help="where to keep the proof for reuse")
     add_search_options(parser)
 
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     prop = read_vnnlib(arguments.property)
     network = Network.read(arguments.network)
     network.check(prop)
-    options = EngineOptions(timeout_seconds=arguments.timeout)
+    options = EngineOptions(timeout_seconds=arguments.timeout, minimize=arguments.proof is not None)
     with console.progress("prove") as report:
         result = prove(network.graph, prop, options, report)
     result, problem = network.replay(result, prop)
