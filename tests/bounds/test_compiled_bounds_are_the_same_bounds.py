@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from tests.bounds import tangled_networks as tangled
-from tests.bounds.escapes import anywhere, literals_at
+from tests.bounds.escapes import literals_at
 from tests.bounds.test_extreme_numbers_are_bounded_or_refused import LOST, at_least, is_refuted
+from tests.bounds.test_faults_are_noticed import is_noticed
 from verifier.bounds import kernels
 from verifier.bounds.layers import Layers
 from verifier.engine.problem import Problem
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from verifier.engine.region import Region
-
-TRIALS = 160
 
 FAULTS = (
     ("terms[i] = bias, 0.0", "terms[i] = 0.0, 0.0"),
@@ -81,18 +80,6 @@ def use(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
     monkeypatch.setattr(sys.modules["verifier.bounds"], "kernels", module)
     plain = Layers.of
     monkeypatch.setattr(Layers, "of", lambda graph: replace(plain(graph), compiled=True))
-
-
-def is_noticed() -> bool:
-    """Return whether the soundness checks find an escape in a fixed series of networks."""
-    for trial in range(TRIALS):
-        rng = np.random.default_rng(trial)
-        graph = tangled.network(rng, tangled.KINDS[trial % len(tangled.KINDS)])
-        input_box = tangled.some_box(rng, graph.input_width)
-        prop = tangled.some_property(rng, graph, input_box)
-        if anywhere(rng, graph, prop, tangled.some_points(rng, input_box)):
-            return True
-    return False
 
 
 @pytest.mark.slow

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 INPUTS = EngineOptions()
 PHASES = EngineOptions(input_split_width=0)
+HINTS = EngineOptions(minimize=False)
+"""For a verdict alone, multipliers are tried on parts of the region they were found for."""
 
 
 def assumptions(path: Path) -> list[Literal]:
@@ -106,7 +108,7 @@ def assert_right(graph: Graph, prop: Property, options: EngineOptions) -> Exact:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [INPUTS, PHASES], ids=["inputs", "phases"])
+@pytest.mark.parametrize("options", [INPUTS, PHASES, HINTS], ids=["inputs", "phases", "hints"])
 @given(data=st.data())
 def test_any_drawn_property_is_decided_as_by_enumeration(
     options: EngineOptions, data: st.DataObject
@@ -118,7 +120,7 @@ def test_any_drawn_property_is_decided_as_by_enumeration(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [INPUTS, PHASES], ids=["inputs", "phases"])
+@pytest.mark.parametrize("options", [INPUTS, PHASES, HINTS], ids=["inputs", "phases", "hints"])
 @pytest.mark.parametrize("margin", [-0.02, 0.0, 1e-9, 0.05])
 def test_random_properties_near_the_border_are_decided_as_by_enumeration(
     options: EngineOptions, margin: float
@@ -133,7 +135,7 @@ def test_random_properties_near_the_border_are_decided_as_by_enumeration(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [INPUTS, PHASES], ids=["inputs", "phases"])
+@pytest.mark.parametrize("options", [INPUTS, PHASES, HINTS], ids=["inputs", "phases", "hints"])
 @pytest.mark.parametrize("entry", tangled.KINDS)
 def test_tangled_networks_are_decided_as_by_enumeration(
     options: EngineOptions, entry: tangled.Entry
@@ -155,7 +157,7 @@ def relu_of_one_input(coefficient: int, bound: Fraction, *, strict: bool) -> tup
     return graph, Property(1, 1, (Case(box, (constraint,)),))
 
 
-@pytest.mark.parametrize("options", [INPUTS, PHASES], ids=["inputs", "phases"])
+@pytest.mark.parametrize("options", [INPUTS, PHASES, HINTS], ids=["inputs", "phases", "hints"])
 @pytest.mark.parametrize(
     ("coefficient", "bound", "strict"),
     [
@@ -177,7 +179,7 @@ def test_what_only_exact_arithmetic_can_tell_is_asked_of_the_exact_solver(
     assert all(answer is Answer.UNSAT for _, _, answer in exact.answers)
 
 
-@pytest.mark.parametrize("options", [INPUTS, PHASES], ids=["inputs", "phases"])
+@pytest.mark.parametrize("options", [INPUTS, PHASES, HINTS], ids=["inputs", "phases", "hints"])
 def test_a_counterexample_that_no_float_can_be_comes_from_the_exact_solver(
     options: EngineOptions,
 ) -> None:
