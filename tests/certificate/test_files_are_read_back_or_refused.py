@@ -12,7 +12,7 @@ import pytest
 
 from tests.certificate.tiny import half, network, split_on_a_phase
 from verifier.certificate.checker import check_certificate
-from verifier.certificate.format import read_certificate, write_certificate
+from verifier.certificate.format import digest, read_certificate, write_certificate
 from verifier.certificate.integer_matrix import PlainArithmetic, fastest_arithmetic
 from verifier.errors import CorruptFileError
 
@@ -37,7 +37,7 @@ def test_the_same_certificate_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
 
 
-FULL = json.dumps(split_on_a_phase()).encode()
+FULL = json.dumps({**split_on_a_phase(), "digest": digest(split_on_a_phase())}).encode()
 
 
 @pytest.mark.parametrize(
@@ -54,14 +54,34 @@ FULL = json.dumps(split_on_a_phase()).encode()
         gzip.compress(FULL)[:-9],
         gzip.compress(FULL)[:20] + b"\0" * 40,
         b'{"format": "mucg4-certificate/1", "n": ' + b"9" * 5000 + b"}",
+        json.dumps(split_on_a_phase()).encode(),
+        FULL.replace(b'"digest": "', b'"digest": "0'),
+        FULL.replace(b'"verdict": "holds"', b'"verdict": "violated"'),
+        FULL.replace(b'"clauses": [[]]', b'"clauses": [[], []]'),
     ],
-    ids=range(11),
+    ids=range(15),
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "certificate.json"
     path.write_bytes(content)
 
     with pytest.raises(CorruptFileError, match=r"certificate\.json"):
+        read_certificate(path)
+
+
+def test_spaces_and_the_order_of_fields_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "certificate.json"
+    fields = json.loads(FULL)
+    path.write_text(json.dumps(dict(reversed(fields.items())), indent=2))
+
+    assert read_certificate(path) == split_on_a_phase()
+
+
+def test_a_changed_file_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    path = tmp_path / "certificate.json"
+    path.write_bytes(FULL.replace(b'"clauses": [[]]', b'"clauses": [[], []]'))
+
+    with pytest.raises(CorruptFileError, match="changed after it was written"):
         read_certificate(path)
 
 

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A certificate that was changed is rejected, unless it is still a proof.
+"""A certificate that was changed is rejected, unless its maker sealed it and it is still a proof.
 
-Some changes leave a proof: a multiplier that no bound hangs on, a clause that nobody needs. So each
-mutant that is accepted goes to an exact oracle, which decides every claim by z3 and the clauses by
-CaDiCaL: an accepted mutant must be a proof by their standard. Nothing false may ever be accepted,
-and that is tested directly as well: with the certificate of a true statement for a false one.
+A file that was changed on its way has the wrong digest and is refused, whatever the change. Who
+makes the change can make the digest too, so mutants are given to the checker as well. Some are
+still proofs: a threshold moved within its slack, a slope that no bound hangs on. So each mutant
+that the checker accepts goes to an exact oracle, which decides every claim by z3 and the clauses by
+CaDiCaL: it must be a proof by their standard. Nothing false may ever be accepted, and that is
+tested directly as well: with the certificate of a true statement for a false one.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from copy import deepcopy
 from dataclasses import replace
@@ -21,6 +24,8 @@ import pytest
 from tests.certificate.proofs import Document, Proved, is_still_a_proof, proofs
 from tests.generators import random_points
 from verifier.certificate.checker import check_certificate
+from verifier.certificate.format import digest, read_certificate
+from verifier.errors import CorruptFileError
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.fingerprint import fingerprint
 from verifier.ir.operators import Affine
@@ -31,7 +36,8 @@ from verifier.spec.property import Case, Property
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from verifier.ir.graph import Graph
 
@@ -188,27 +194,44 @@ def nonempty_lists(value: Any) -> list[list[Any]]:
     return own + [found for entry in entries for found in nonempty_lists(entry)]
 
 
-def accepted_mutants(count: int, proof_count: int) -> tuple[Counter[str], Counter[str]]:
-    """Return, by mutation, how many mutants were made and how many of them were accepted.
-
-    Raises:
-        AssertionError: A mutant was accepted although it is no proof.
-    """
+def mutants(count: int, proof_count: int) -> Iterator[tuple[str, Proved, Document]]:
+    """Yield mutants, up to ``count`` for each proof, with the name of the mutation."""
     rng = np.random.default_rng(7)
-    made: Counter[str] = Counter()
-    accepted: Counter[str] = Counter()
     for proof in proofs(proof_count):
         for number in range(count):
             mutation = MUTATIONS[number % len(MUTATIONS)]
             mutant = deepcopy(proof.document)
             mutation(rng, mutant)
-            if mutant == proof.document:
-                continue
-            made[mutation.__name__] += 1
-            if check_certificate(mutant, proof.graph, proof.prop).accepted:
-                accepted[mutation.__name__] += 1
-                assert is_still_a_proof(proof, mutant), (mutation.__name__, mutant)
+            if mutant != proof.document:
+                yield mutation.__name__, proof, mutant
+
+
+def accepted_mutants(count: int, proof_count: int) -> tuple[Counter[str], Counter[str]]:
+    """Return, by mutation, how many mutants were made and how many the checker accepted.
+
+    Raises:
+        AssertionError: A mutant was accepted although it is no proof.
+    """
+    made: Counter[str] = Counter()
+    accepted: Counter[str] = Counter()
+    for name, proof, mutant in mutants(count, proof_count):
+        made[name] += 1
+        if check_certificate(mutant, proof.graph, proof.prop).accepted:
+            accepted[name] += 1
+            assert is_still_a_proof(proof, mutant), (name, mutant)
     return made, accepted
+
+
+def test_every_changed_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "certificate.json"
+    made = 0
+    for _, proof, mutant in mutants(340, 16):
+        path.write_text(json.dumps({**mutant, "digest": digest(proof.document)}))
+        with pytest.raises(CorruptFileError, match="certificate"):
+            read_certificate(path)
+        made += 1
+
+    assert made > 4000
 
 
 def test_the_oracle_agrees_with_unchanged_certificates() -> None:
@@ -228,6 +251,7 @@ def test_thousands_of_mutants_are_rejected_unless_they_are_still_proofs() -> Non
     made, accepted = accepted_mutants(340, 16)
 
     assert made.total() > 4000
+    assert accepted.total() < 0.04 * made.total()
     # These leave no proof, however lucky the choice: every atom, field and last clause is needed.
     for name in ("drop_an_atom", "drop_a_field", "drop_the_last_clause"):
         assert accepted[name] == 0

@@ -231,6 +231,18 @@ class LyingSolver:
         return None
 
 
+def test_a_tree_of_cases_needs_steps_only_where_branches_meet() -> None:
+    chain = [Phase(neuron, active=True) for neuron in NEURONS]
+    comb = [core(0, *chain)]
+    comb += [core(0, *chain[:n], literal.negated()) for n, literal in enumerate(chain)]
+    full = [
+        core(0, *(Phase(neuron, active) for neuron, active in zip(NEURONS, phases, strict=True)))
+        for phases in product([False, True], repeat=len(NEURONS))
+    ]
+
+    assert [len(found.steps) for found in (cover(comb, 1), cover(full, 1)) if found] == [1, 4]
+
+
 def test_a_solver_that_lies_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clauses, "Solver", LyingSolver)
 
@@ -242,9 +254,11 @@ def test_deletions_in_a_proof_are_passed_over(monkeypatch: pytest.MonkeyPatch) -
     proof = ["d 1 2 0", "-1 0", "0"]
     monkeypatch.setattr(clauses, "Solver", LyingSolver)
     monkeypatch.setattr(LyingSolver, "get_proof", lambda _: proof)
-    both = [core(0, Phase(NEURONS[0], active=active)) for active in (True, False)]
+    found = Clauses(1)
+    for active in (True, False):
+        found.add(core(0, Phase(NEURONS[0], active=active)))
 
-    refutation = cover(both, 1)
+    refutation = found.refute()
 
     assert refutation is not None
     assert refutation.steps == ((-1,), ())

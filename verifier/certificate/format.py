@@ -3,11 +3,15 @@
 
 ``docs/certificate-format.md`` says what each field means and what the checker does with it. All
 numbers are float64 values taken exactly, or strings ``p/q``.
+
+A file carries a digest of its content, so that one that was changed on its way is told from one
+that was written wrong. The checker believes neither: it proves again whatever a certificate says.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -24,17 +28,17 @@ MOST_BYTES = 1 << 31
 
 
 def write_certificate(document: Mapping[str, Any], path: Path) -> None:
-    """Write a certificate, compressed when the name ends in ``.gz``."""
-    data = json.dumps(document, separators=(",", ":")).encode()
+    """Write a certificate with its digest, compressed when the name ends in ``.gz``."""
+    data = _canonical({**document, "digest": digest(document)})
     # mtime 0: the same certificate gives the same bytes.
     path.write_bytes(gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data)
 
 
 def read_certificate(path: Path) -> dict[str, Any]:
-    """Read a certificate file; its content is not looked at beyond the format's name.
+    """Read a certificate file; its content is not looked at beyond format and digest.
 
     Raises:
-        CorruptFileError: The file is damaged or is not a certificate.
+        CorruptFileError: The file is damaged, was changed, or is not a certificate.
     """
     try:
         with path.open("rb") as file:
@@ -46,10 +50,23 @@ def read_certificate(path: Path) -> dict[str, Any]:
             msg = f"{path}: certificate is larger than {MOST_BYTES} bytes"
             raise CorruptFileError(msg)
         document = json.loads(data)
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            msg = f"{path}: not a certificate in the format {FORMAT!r}"
+            raise CorruptFileError(msg)
+        written, found = document.pop("digest", None), digest(document)
     except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         msg = f"{path}: not a certificate: {error}"
         raise CorruptFileError(msg) from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        msg = f"{path}: not a certificate in the format {FORMAT!r}"
+    if written != found:
+        msg = f"{path}: changed after it was written: digest {written!r}, of the content {found!r}"
         raise CorruptFileError(msg)
     return document
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a certificate's content as its file holds it, in hexadecimal."""
+    return hashlib.sha256(_canonical(document)).hexdigest()
+
+
+def _canonical(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()

@@ -6,8 +6,7 @@ Cheapest first, and only for what is left:
  1. the region is empty: its literals contradict a neuron's bounds;
  2. one row of the case is positive by default multipliers;
  3. a convex combination of the rows is, found by multiplicative weights (Freund & Schapire 1999);
- 4. the multipliers that the program found for a region around it suffice here (on ACAS Xu 1_1
-    property 3 that saves half of the programs, on property 5 a tenth);
+ 4. the multipliers that the program found for a region around it suffice here;
  5. the triangle program finds the best combination and the best multipliers at once.
 
 Whatever found them, multipliers are rounded to float32 and evaluated by ``evaluate``; a region is

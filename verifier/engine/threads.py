@@ -2,8 +2,7 @@
 """One thread for linear algebra.
 
 The matrices of a verification are small: with a thread for each core, most of the time goes to
-waiting for each other. On two cores ACAS Xu 1_1 property 2 takes 1.7 CPU seconds and is no faster
-for it, against 0.7 with one thread. Work is shared between processes instead.
+waiting for each other. Work is shared between processes instead.
 """
 
 from __future__ import annotations

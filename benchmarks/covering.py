@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m benchmarks.covering``: the tree's proof against the SAT solver's, side by side.
+
+Both show that the leaves of one search cover everything, and both are checked as they are made.
+Prints the number of steps, and the median of seconds with that check.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from verifier.engine.clauses import Clauses
+from verifier.ir.onnx_reader import read_onnx
+from verifier.options import EngineOptions
+from verifier.pipeline import prove
+from verifier.spec.vnnlib_reader import read_vnnlib
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.proof.muc import Core
+
+ROUNDS = 5
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure one network with one property."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.covering", description=__doc__)
+    parser.add_argument("--data", type=Path, default=os.environ.get("MUCG4_DATA"))
+    parser.add_argument("--network", default="acasxu/onnx/ACASXU_run2a_3_5_batch_2000.onnx")
+    parser.add_argument("--property", default="acasxu/vnnlib/prop_1.vnnlib")
+    choices = parser.parse_args(arguments)
+    if choices.data is None:
+        parser.error("name the folder of benchmark networks with --data or MUCG4_DATA")
+    folder = Path(choices.data)
+    graph, prop = read_onnx(folder / choices.network), read_vnnlib(folder / choices.property)
+    proof = prove(graph, prop, EngineOptions(minimize=False)).proof
+    if proof is None or not proof.cores:
+        parser.error("the property has no proof by cores")
+    _measure(proof.cores, len(prop.cases))
+    return 0
+
+
+def _measure(cores: Sequence[Core], cases: int) -> None:
+    leaves = [(core.case, core.path) for core in cores]
+    seconds: dict[str, list[float]] = {"tree": [], "SAT solver": []}
+    steps: dict[str, int] = {}
+    for _ in range(ROUNDS):
+        for name, times in seconds.items():
+            clauses = Clauses(cases)
+            for core in cores:
+                clauses.add(core)
+            start = time.perf_counter()
+            found = clauses.refute_by_cases(leaves) if name == "tree" else clauses.refute()
+            times.append(time.perf_counter() - start)
+            if found is None:
+                message = "the leaves of a finished search do not cover everything"
+                raise RuntimeError(message)
+            steps[name] = len(found.steps)
+    print(f"{len(cores)} leaves")
+    for name, times in seconds.items():
+        print(f"{name:10}  {steps[name]:6} steps, {median(times):.2f} s")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
