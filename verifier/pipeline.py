@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from verifier.engine.limits import ProgressFn
     from verifier.ir.graph import Graph, Neuron
     from verifier.proof.literals import Path
+    from verifier.proof.muc import ExactMultipliers
     from verifier.spec.property import Property
 
 DEFAULTS = EngineOptions()
@@ -87,7 +88,7 @@ class Result:
 
         Raises:
             VerifierError: The verdict is UNKNOWN.
-            RefusedError: Part of the proof exists only in the exact solver.
+            RefusedError: A part that only exact arithmetic proves has no exact multipliers.
         """
         if self._certify is None:
             msg = "no certificate: the verdict is unknown, or rests on the differential margin"
@@ -115,6 +116,14 @@ class _Z3:
         prop = replace(self._property, cases=(self._property.cases[case],))
         answer, point = decide(self._graph, prop, timeout_seconds, bounds=bounds, literals=path)
         return ExactAnswer(answer, point)
+
+    def multipliers(
+        self, case: int, path: Path, bounds: Mapping[Neuron, tuple[Fraction, Fraction]]
+    ) -> ExactMultipliers | None:
+        """Return the evidence for a case that has no solution under the literals of a path."""
+        from encoders.farkas import exact_multipliers
+
+        return exact_multipliers(self._graph, self._property.cases[case], path, bounds)
 
 
 @single_threaded()
@@ -245,8 +254,9 @@ class _Run:
         self.statistics = Statistics()
         with self.statistics.timing("bound"):
             self.problem = Problem.of(graph, prop)
+        self.exact = _Z3(graph, prop)
         self.search = Search(
-            self.problem, options, self.budget, _Z3(graph, prop), self.statistics, report
+            self.problem, options, self.budget, self.exact, self.statistics, report
         )
 
     def whole(self) -> list[Task]:
@@ -288,7 +298,9 @@ class _Run:
         if refutation is None:
             msg = "internal error: the cores of the proof do not cover the property"
             raise VerifierError(msg)
-        certify = partial(certificate_of_cores, self.problem, cores, refutation)
+        certify = partial(
+            certificate_of_cores, self.problem, cores, refutation, self.exact.multipliers
+        )
         proof = self._proof(Verdict.HOLDS, cores, leaves, None)
         return self._result(Verdict.HOLDS, "", None, proof, certify)
 

@@ -18,6 +18,7 @@ CHECKER_PARTS = {
     f"verifier.certificate.{part}"
     for part in (
         "core_bound",
+        "exact_core",
         "document",
         "holds",
         "integer_matrix",

@@ -119,7 +119,7 @@ _ANSWERS: dict[tuple[object, ...], bool] = {}
 def _decide(graph: Graph, case: Case, literals: Sequence[tuple[tuple[Any, ...], bool]]) -> bool:
     inputs = [z3.Real(f"x{i}") for i in range(graph.input_width)]
     solver = z3.Solver()
-    values = _values(graph, inputs, solver)
+    values = node_values(graph, inputs, solver)
     for x, low, high in zip(inputs, case.box.lower, case.box.upper, strict=True):
         solver.add(x >= _number(low), x <= _number(high))
     for atom, is_positive in literals:
@@ -136,7 +136,10 @@ def _decide(graph: Graph, case: Case, literals: Sequence[tuple[tuple[Any, ...], 
     return bool(answer == z3.sat)
 
 
-def _values(graph: Graph, inputs: list[z3.ArithRef], solver: z3.Solver) -> list[list[z3.ArithRef]]:
+def node_values(
+    graph: Graph, inputs: list[z3.ArithRef], solver: z3.Solver | z3.Optimize
+) -> list[list[z3.ArithRef]]:
+    """Return the value of each node's entries as a term, defined in the solver."""
     values: list[list[z3.ArithRef]] = []
     for position, node in enumerate(graph.nodes):
         if isinstance(node.operator, Input):

@@ -268,3 +268,78 @@ def test_a_path_beyond_the_limit_is_rejected() -> None:
     document["cores"] += [core(3 + MOST_LITERALS)]
 
     assert f"more than {MOST_LITERALS} literals" in check(document).reason
+
+
+def exact(region: int, *masses: list[Any], rows: tuple[int, ...] = (1,)) -> dict[str, Any]:
+    return {"region": region, "case": 0, "exact": True, "rows": list(rows), "masses": [*masses]}
+
+
+def exactly_zero(*, strict: bool = True) -> tuple[dict[str, Any], Property]:
+    """Return a proof of ``y <= 0``: in either phase of neuron 0, one of the two is ``-y``."""
+    prop = one_case(at_least(0, strict=strict))
+    return head(prop) | {
+        "atoms": [["case", 0], ["phase", 0, 0], ["phase", 0, 1]],
+        "regions": [
+            root(),
+            child(2),
+            child(-2),
+            child(3, parent=1),
+            child(-3, parent=1),
+            child(3, parent=2),
+            child(-3, parent=2),
+        ],
+        # Where the phases differ x is 0, which takes a mass on the phase that says so.
+        "cores": [exact(3), exact(4, [0, 1, 1]), exact(5, [0, 1, 1]), exact(6)],
+        "clauses": [[2, -1], []],
+    }, prop
+
+
+def test_exact_cores_show_that_a_strict_bound_is_only_touched() -> None:
+    document, prop = exactly_zero()
+
+    assert check(document, prop).accepted
+    assert "core 0" in check(*exactly_zero(strict=False)).reason
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place"),
+    [
+        ("cores.0.region", 0, "core 0"),
+        ("cores.0.rows", [0], "core 0"),
+        ("cores.1.masses", [], "core 1"),
+        ("cores.1.masses.0.2", "1/2", "core 1"),
+        ("cores.1.masses.0.2", -1, "core 1"),
+        ("cores.1.masses.0.1", 0, "core 1"),
+        ("cores.2.masses", [[0, 0, 1]], "core 2"),
+        ("cores.1.region", 1, "core 1"),
+        ("cores.0.exact", 1, "core 0, exact"),
+        ("cores.0.exact", False, "core 0, exact"),
+        ("cores.0.empty", True, "core 0"),
+        ("cores.0.neurons", [], "core 0"),
+    ],
+)
+def test_exact_cores_that_do_not_refute_are_rejected(path: str, value: Any, place: str) -> None:
+    document, prop = exactly_zero()
+    kind, number, field, *_ = path.split(".")
+    if field not in document[kind][int(number)]:
+        document[kind][int(number)][field] = None
+
+    assert place in check(edited(document, path, value), prop).reason
+
+
+def test_thresholds_cut_the_box_of_an_exact_core() -> None:
+    above = LinearConstraint(((0, Fraction(-1)),), (), Fraction(-1, 3), strict=True)
+    prop = one_case(above, at_least(Fraction(1, 2)))
+    document = head(prop) | {
+        "atoms": [["case", 0], ["at_most", 0, "1/3"]],
+        "regions": [root(), child(2), child(-2)],
+        "cores": [exact(1, rows=(1, 0)), exact(2, rows=(0, 1))],
+        "clauses": [[]],
+    }
+    hair = Fraction(1, 2**300)
+    below = edited(document, "atoms.1.2", str(Fraction(1, 3) - hair))
+    beyond = edited(document, "atoms.1.2", str(Fraction(1, 3) + hair))
+
+    assert check(document, prop).accepted
+    assert check(below, prop).accepted
+    assert "core 0" in check(beyond, prop).reason

@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from verifier.bounds import layers
 from verifier.bounds.kernel_data import (
     Array,
     Chosen,
@@ -28,7 +29,13 @@ from verifier.bounds.kernel_data import (
     Signs,
     Workspace,
 )
-from verifier.bounds.layers import HUGE, TINY, UNIT
+
+# Compiled code on disk keeps the constants it was compiled with until *this* file changes, so they
+# are written down here once more.
+UNIT, TINY, HUGE = 2.0**-53, 2.0**-900, 2.0**1000
+if (UNIT, TINY, HUGE) != (layers.UNIT, layers.TINY, layers.HUGE):
+    message = "the constants of kernels.py are not those of layers.py"
+    raise ImportError(message)
 
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 inner = njit(nogil=True, error_model="numpy")

@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from verifier.certificate.core_bound import Multipliers
+from verifier.certificate.exact_core import ExactMultipliers
 from verifier.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 # Longer numbers occur in no certificate; they would only keep the checker busy.
 MOST_BITS = 4096
 _MOST_CHARACTERS = 2500
+# Fields of a core besides region and case: of kinds that have a name, and of the usual kind.
+_CORE_FIELDS = {"empty": ("empty",), "exact": ("exact", "rows", "masses")}
+_USUAL_FIELDS = ("rows", "neurons", "masses")
 _RATIONAL = re.compile(r"(-?[0-9]+)(?:/([0-9]+))?")
 
 
@@ -80,7 +84,7 @@ class CoreEntry:
 
     region: int
     case: int
-    multipliers: Multipliers | None
+    multipliers: Multipliers | ExactMultipliers | None
 
 
 @dataclass(frozen=True)
@@ -310,30 +314,36 @@ def _slopes(value: Any, place: str, shape: Shape) -> tuple[Mapping[int, Fraction
 
 
 def _core(value: Any, place: str, region_count: int, shape: Shape) -> CoreEntry:
-    is_empty = isinstance(value, Mapping) and "empty" in value
-    own = {"empty"} if is_empty else {"rows", "neurons", "masses"}
-    fields = _fields(value, place, {"region", "case"} | own)
+    kind = next((kind for kind in _CORE_FIELDS if isinstance(value, Mapping) and kind in value), "")
+    fields = _fields(value, place, {"region", "case", *_CORE_FIELDS.get(kind, _USUAL_FIELDS)})
     region = _index(fields["region"], region_count, f"{place}, region")
     case = _index(fields["case"], len(shape.constraints), f"{place}, case")
-    if is_empty:
-        if fields["empty"] is not True:
-            msg = f"{place}, empty: {described(fields['empty'])} is not true"
-            raise RejectedError(msg)
+    if kind and fields[kind] is not True:
+        msg = f"{place}, {kind}: {described(fields[kind])} is not true"
+        raise RejectedError(msg)
+    if kind == "empty":
         return CoreEntry(region, case, None)
     rows = _sequence(fields["rows"], f"{place}, rows", shape.constraints[case])
     weights = tuple(_nonnegative(w, f"{place}, row {n}") for n, w in enumerate(rows))
+    masses = _masses(fields["masses"], place, shape)
+    if kind == "exact":
+        return CoreEntry(region, case, ExactMultipliers(weights, masses))
     neurons: dict[tuple[int, int], tuple[Fraction, Fraction]] = {}
     for n, entry in enumerate(_sequence(fields["neurons"], f"{place}, neurons")):
         where = f"{place}, neuron {n}"
         key = _new_key(_sequence(entry, where, 4), where, shape, neurons)
         slope = _nonnegative(entry[2], f"{where}, alpha", most=1)
         neurons[key] = (slope, _nonnegative(entry[3], f"{where}, q"))
+    return CoreEntry(region, case, Multipliers(weights, neurons, masses))
+
+
+def _masses(value: Any, place: str, shape: Shape) -> dict[tuple[int, int], Fraction]:
     masses: dict[tuple[int, int], Fraction] = {}
-    for n, entry in enumerate(_sequence(fields["masses"], f"{place}, masses")):
+    for n, entry in enumerate(_sequence(value, f"{place}, masses")):
         where = f"{place}, mass {n}"
         key = _new_key(_sequence(entry, where, 3), where, shape, masses)
         masses[key] = _nonnegative(entry[2], where)
-    return CoreEntry(region, case, Multipliers(weights, neurons, masses))
+    return masses
 
 
 def _new_key(

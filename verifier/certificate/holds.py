@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from verifier.certificate.core_bound import refutes
 from verifier.certificate.document import CaseAtom, PhaseAtom, RejectedError, ThresholdAtom
+from verifier.certificate.exact_core import ExactMultipliers, exact_box, refutes_exactly
 from verifier.certificate.regions import Threshold, child_region, root_region
 from verifier.certificate.unit_propagation import ClauseSet
 
@@ -273,9 +274,20 @@ class _Walk:
             return ""
         if core.multipliers is None:
             return "the region is not empty"
-        if refutes(region, self._cases[core.case], core.multipliers, phases):
-            return ""
-        return "its multipliers do not refute the case"
+        case = self._cases[core.case]
+        if isinstance(core.multipliers, ExactMultipliers):
+            box = exact_box(case.box, self._thresholds(path))
+            is_refuted = refutes_exactly(region, box, case, core.multipliers, phases)
+        else:
+            is_refuted = refutes(region, case, core.multipliers, phases)
+        return "" if is_refuted else "its multipliers do not refute the case"
+
+    def _thresholds(self, path: _Path) -> Iterator[Threshold]:
+        """Yield what a path demands of inputs."""
+        for literal in path.literals:
+            atom = self._content.atoms[abs(literal) - 1]
+            if isinstance(atom, ThresholdAtom):
+                yield Threshold(atom.index, atom.value, literal > 0)
 
 
 def _stray_mass(

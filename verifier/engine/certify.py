@@ -15,6 +15,7 @@ import numpy as np
 
 from verifier.certificate.format import FORMAT
 from verifier.engine.forest import in_chunks, regions_of
+from verifier.engine.region import exact_bounds
 from verifier.errors import RefusedError
 from verifier.ir.fingerprint import fingerprint
 from verifier.ir.graph import Neuron
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 
     from verifier.engine.clauses import Refutation
     from verifier.engine.problem import Problem
+    from verifier.engine.protocols import ExactMultiplierFinder
     from verifier.engine.region import Region
     from verifier.ir.graph import Graph
-    from verifier.proof.muc import Core
+    from verifier.proof.muc import Core, Multipliers
     from verifier.spec.property import Property
 
 
@@ -42,14 +44,23 @@ def certificate_of_violation(
 
 
 def certificate_of_cores(
-    problem: Problem, cores: Sequence[Core], refutation: Refutation
+    problem: Problem,
+    cores: Sequence[Core],
+    refutation: Refutation,
+    exact_multipliers: ExactMultiplierFinder,
 ) -> dict[str, Any]:
     """Return the certificate of a proof by cores.
 
+    Args:
+        problem: What was proven.
+        cores: They cover everything.
+        refutation: Why they do.
+        exact_multipliers: Finds the multipliers of cores that only exact arithmetic refutes.
+
     Raises:
-        RefusedError: A core was refuted by the exact solver alone and has no multipliers.
+        RefusedError: Such a core has no multipliers.
     """
-    writer = _Writer(problem, refutation)
+    writer = _Writer(problem, refutation, exact_multipliers)
     for group in range(len(problem.groups)):
         members = [core for core in cores if problem.group_of(core.case) == group]
         for chunk in in_chunks(members):
@@ -87,8 +98,14 @@ def _atom(atom: int | Neuron | tuple[int, float]) -> list[Any]:
 class _Writer:
     """Collects regions and cores, each region once."""
 
-    def __init__(self, problem: Problem, refutation: Refutation) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        refutation: Refutation,
+        exact_multipliers: ExactMultiplierFinder,
+    ) -> None:
         self._problem = problem
+        self._exact_multipliers = exact_multipliers
         self._variable = {
             _key(atom): number for number, atom in enumerate(refutation.atoms, start=1)
         }
@@ -103,29 +120,26 @@ class _Writer:
             if (group, path) not in self._place:
                 self._place[group, path] = len(self.regions)
                 self.regions.append(self._region(group, path, regions[path]))
-        entry: dict[str, Any] = {"region": self._place[group, core.path], "case": core.case}
-        if regions[core.path].is_empty:
-            self.cores.append(entry | {"empty": True})
-            return
-        if core.multipliers is None:
+        region = regions[core.path]
+        if core.margin == np.inf:
+            evidence: dict[str, Any] = {"empty": True}
+        elif core.multipliers is None:
+            evidence = self._exact(core, region)
+        else:
+            evidence = _evidence(core.path, core.multipliers)
+        head = {"region": self._place[group, core.path], "case": core.case}
+        self.cores.append(head | evidence)
+
+    def _exact(self, core: Core, region: Region) -> dict[str, Any]:
+        found = self._exact_multipliers(core.case, core.path, exact_bounds(region))
+        if found is None:
             msg = (
-                f"case {core.case}: a region of {len(core.path)} literals was refuted by the exact "
-                "solver alone; such a proof has no certificate"
+                f"case {core.case}: exact arithmetic refuted it in a region of {len(core.path)} "
+                "literals, but finds no multipliers that show it"
             )
             raise RefusedError(msg)
-        entry["rows"] = core.multipliers.rows.tolist()
-        entry["neurons"] = [
-            [layer, int(index), float(alpha), float(q)]
-            for layer, part in core.multipliers.layers.items()
-            for index, alpha, q in zip(part.index, part.alpha, part.q, strict=True)
-        ]
-        phases = {literal.neuron for literal in core.path if isinstance(literal, Phase)}
-        entry["masses"] = [
-            [*neuron, mass]
-            for neuron, mass in core.multipliers.literals.items()
-            if neuron in phases
-        ]
-        self.cores.append(entry)
+        masses = [[*neuron, str(mass)] for neuron, mass in found.literals.items()]
+        return {"exact": True, "rows": list(map(str, found.rows)), "masses": masses}
 
     def _region(self, group: int, path: Path, region: Region) -> dict[str, Any]:
         alpha = [
@@ -149,6 +163,21 @@ class _Writer:
             return number if literal.active else -number
         number = self._variable[_key((literal.input, literal.threshold))]
         return number if literal.below else -number
+
+
+def _evidence(path: Path, multipliers: Multipliers) -> dict[str, Any]:
+    phases = {literal.neuron for literal in path if isinstance(literal, Phase)}
+    return {
+        "rows": multipliers.rows.tolist(),
+        "neurons": [
+            [layer, int(index), float(alpha), float(q)]
+            for layer, part in multipliers.layers.items()
+            for index, alpha, q in zip(part.index, part.alpha, part.q, strict=True)
+        ],
+        "masses": [
+            [*neuron, mass] for neuron, mass in multipliers.literals.items() if neuron in phases
+        ],
+    }
 
 
 def _key(atom: int | Neuron | tuple[int, float]) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from verifier.ir.graph import Neuron
     from verifier.proof.literals import Path
+    from verifier.proof.muc import ExactMultipliers
     from verifier.verdict import Answer
 
 
@@ -50,5 +51,22 @@ class ExactSolver(Protocol):
             path: Literals that a solution must satisfy.
             bounds: Sound bounds of every preactivation under the path.
             timeout_seconds: Time for the answer, or None for no limit.
+        """
+        ...
+
+
+class ExactMultiplierFinder(Protocol):
+    """Finds the evidence for what an exact solver refuted."""
+
+    def __call__(
+        self, case: int, path: Path, bounds: Mapping[Neuron, tuple[Fraction, Fraction]]
+    ) -> ExactMultipliers | None:
+        """Return exact multipliers of a case over a region; None if a phase is open, or none exist.
+
+        Args:
+            case: Index of the case.
+            path: Literals of the region.
+            bounds: Sound bounds of every preactivation under the path, which tell the phases that
+                the path does not.
         """
         ...

@@ -8,6 +8,7 @@ hold here. Regions of different groups and depths are bounded together in one ba
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import numpy as np
 from verifier.bounds.box import Box
 from verifier.bounds.intersection import bound_regions
 from verifier.bounds.region_bounds import RegionBounds
+from verifier.ir.graph import Neuron
 from verifier.proof.literals import HalfSpace, Literal, Path, Phase
 
 if TYPE_CHECKING:
@@ -61,6 +63,15 @@ def phases_of(problem: Problem, paths: Sequence[Path]) -> NDArray[np.int8]:
                 layer, index = literal.neuron
                 phases[row, slices[layer].start + index] = 1 if literal.active else -1
     return phases
+
+
+def exact_bounds(region: Region) -> dict[Neuron, tuple[Fraction, Fraction]]:
+    """Return the bounds of every preactivation as rationals."""
+    return {
+        Neuron(layer, index): (Fraction(float(lower)), Fraction(float(upper)))
+        for layer, box in enumerate(region.bounds.preactivations)
+        for index, (lower, upper) in enumerate(zip(box.lower[0], box.upper[0], strict=True))
+    }
 
 
 def split(problem: Problem, parts: Sequence[tuple[Region, Literal]]) -> list[Region]:

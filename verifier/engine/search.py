@@ -16,7 +16,6 @@ region whose phases are all known is decided exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,13 +24,13 @@ from verifier.engine.candidates import confirm
 from verifier.engine.decide import choose
 from verifier.engine.limits import Progress
 from verifier.engine.refute import Attempt, Query, refute
-from verifier.engine.region import Region, split
-from verifier.ir.graph import Neuron
+from verifier.engine.region import Region, exact_bounds, split
 from verifier.proof.muc import Core
 from verifier.verdict import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from fractions import Fraction
 
     from verifier.engine.limits import Budget, ProgressFn
     from verifier.engine.problem import Problem
@@ -167,7 +166,7 @@ class Search:
             query = attempt.query
             self.statistics.calls["exact"] += 1
             path = query.region.path
-            bounds = _exact_bounds(query.region)
+            bounds = exact_bounds(query.region)
             answer = self.exact.decide(query.case, path, bounds, self.budget.remaining_seconds)
             match answer.answer:
                 case Answer.SAT:
@@ -187,14 +186,6 @@ class Search:
     def program_limit(self) -> int:
         """Most unstable neurons for which the triangle program is solved."""
         return INPUT_SPLIT_PROGRAM if self._split_inputs else PHASE_SPLIT_PROGRAM
-
-
-def _exact_bounds(region: Region) -> dict[Neuron, tuple[Fraction, Fraction]]:
-    return {
-        Neuron(layer, index): (Fraction(float(lower)), Fraction(float(upper)))
-        for layer, box in enumerate(region.bounds.preactivations)
-        for index, (lower, upper) in enumerate(zip(box.lower[0], box.upper[0], strict=True))
-    }
 
 
 def _take(stack: list[Task], most: int) -> list[Task]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from fractions import Fraction
 
     import numpy as np
     from numpy.typing import NDArray
@@ -78,6 +79,19 @@ class Multipliers:
             raise ValueError(msg)
 
 
+@dataclass(frozen=True)
+class ExactMultipliers:
+    """A refutation by rationals, for a region whose phases are all known.
+
+    Attributes:
+        rows: Weight of each row of the case, at least 0.
+        literals: Neuron to the mass, more than 0, on its phase literal.
+    """
+
+    rows: tuple[Fraction, ...]
+    literals: Mapping[Neuron, Fraction]
+
+
 @dataclass(frozen=True, eq=False)
 class Core:
     """Literals that refute a case.
@@ -86,7 +100,7 @@ class Core:
         case: Index of the case in ``Property.cases``.
         path: The literals, in the order in which regions are bounded.
         multipliers: The refutation, or None where the literals contradict the bounds of a neuron
-            so that the region is empty.
+            so that the region is empty, or where only exact arithmetic refutes the case.
         margin: The sound lower bound that was positive; infinite for an empty region.
     """
 
