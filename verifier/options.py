@@ -16,6 +16,9 @@ class EngineOptions:
         batch: Regions bounded together.
         minimize: Whether cores are made for reuse: minimised, and with the best margin that the
             linear program can find. A verdict alone does not need it.
+        compiled: Whether bounds are computed by compiled loops from the start. A process that
+            verifies often pays the half second of loading them once; by default they are used
+            where the work is large.
         input_split_width: Networks with at most this many inputs are split on inputs.
     """
 
@@ -23,4 +26,5 @@ class EngineOptions:
     seed: int = 0
     batch: int = 64
     minimize: bool = True
+    compiled: bool = False
     input_split_width: int = 12

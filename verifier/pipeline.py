@@ -218,7 +218,7 @@ def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the 
 def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
     """Tell whether the differential margin carries the verdict over."""
     proof, neuron_map = reuse.proof, reuse.neuron_map
-    before = Problem.of(original, run.problem.prop)
+    before = Problem.of(original, run.problem.prop, compiled=run.options.compiled)
     if not differential.transfers(before, run.problem, proof.cores, neuron_map):
         return False
     # The margins are only what the file says so far. Have them evaluated on the original.
@@ -253,7 +253,7 @@ class _Run:
         self.budget = Budget(options.timeout_seconds)
         self.statistics = Statistics()
         with self.statistics.timing("bound"):
-            self.problem = Problem.of(graph, prop)
+            self.problem = Problem.of(graph, prop, compiled=options.compiled)
         self.exact = _Z3(graph, prop)
         self.search = Search(
             self.problem, options, self.budget, self.exact, self.statistics, report

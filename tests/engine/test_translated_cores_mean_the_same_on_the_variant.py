@@ -17,7 +17,7 @@ from tests.proof.small_proofs import ON_INPUTS, ON_PHASES, assert_cores, proofs,
 from verifier.change.neuron_map import NeuronMap
 from verifier.engine.problem import Problem
 from verifier.engine.reuse import Reuse
-from verifier.engine.translate import check_map, translate_core, translate_path
+from verifier.engine.translate import Translation, check_map, translate_path
 from verifier.errors import ProofMismatchError
 from verifier.ir.graph import Graph, Neuron
 from verifier.proof.literals import HalfSpace, Literal, Phase
@@ -25,6 +25,8 @@ from verifier.proof.muc import Core, Multipliers, NeuronMultipliers
 from verifier.verdict import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from verifier.engine.search import Outcome
     from verifier.options import EngineOptions
     from verifier.proof.store import Proof
@@ -113,30 +115,48 @@ def test_a_removed_neurons_literal_is_dropped_or_makes_the_core_vacuous(
 def test_the_identity_keeps_every_core_as_it_is() -> None:
     for graph, _, proof in proofs(5, ON_PHASES):
         for core in proof.cores:
-            translated = translate_core(core, NeuronMap.identity(graph))
+            translated = Translation(NeuronMap.identity(graph), graph.layer_widths).core(core)
 
-            assert translated is not None
-            assert not translated[1]
-            assert_same(translated[0], core)
+            assert translated == (core, False)
 
 
-def assert_same(translated: Core, core: Core) -> None:
-    assert (translated.case, translated.path) == (core.case, core.path)
-    assert translated.margin == core.margin
-    if core.multipliers is None:
-        assert translated.multipliers is None
-        return
-    assert translated.multipliers is not None
-    assert np.array_equal(translated.multipliers.rows, core.multipliers.rows)
-    assert translated.multipliers.literals == core.multipliers.literals
-    # A layer of which no neuron has multipliers of its own need not be there.
-    stated = {k: part for k, part in core.multipliers.layers.items() if len(part.index)}
-    assert translated.multipliers.layers.keys() == stated.keys()
-    for layer, part in stated.items():
-        other = translated.multipliers.layers[layer]
-        assert np.array_equal(other.index, part.index)
-        assert np.array_equal(other.alpha, part.alpha)
-        assert np.array_equal(other.q, part.q)
+ENTRIES = st.dictionaries(
+    st.sampled_from(NEURONS), st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.just(2.0))
+)
+
+
+@given(neuron_map=neuron_maps(), entries=ENTRIES)
+def test_multipliers_are_those_of_the_counterparts(
+    neuron_map: NeuronMap, entries: dict[Neuron, tuple[float, float]]
+) -> None:
+    """Counterparts may lie in any layer."""
+    core = Core(0, (), Multipliers(np.ones(1), by_layer(entries)), 1.0)
+    expected = {neuron_map.kept[n]: value for n, value in entries.items() if n in neuron_map.kept}
+
+    translated = Translation(neuron_map, (3, 3)).core(core)
+
+    assert translated is not None
+    assert translated[0].multipliers is not None
+    found = by_neuron(translated[0].multipliers.layers)
+    assert found == expected
+    assert list(found) == sorted(found)
+
+
+def by_layer(entries: dict[Neuron, tuple[float, float]]) -> dict[int, NeuronMultipliers]:
+    layers: dict[int, NeuronMultipliers] = {}
+    for layer in {neuron.layer for neuron in entries}:
+        chosen = sorted((n.index, *entries[n]) for n in entries if n.layer == layer)
+        index, alpha, q = zip(*chosen, strict=True)
+        layers[layer] = NeuronMultipliers(np.array(index), np.array(alpha), np.array(q))
+    return layers
+
+
+def by_neuron(layers: Mapping[int, NeuronMultipliers]) -> dict[Neuron, tuple[float, float]]:
+    return {
+        Neuron(layer, int(index)): (float(alpha), float(q))
+        for layer, part in sorted(layers.items())
+        for index, alpha, q in zip(part.index, part.alpha, part.q, strict=True)
+    }
 
 
 def test_multipliers_go_with_their_neurons_and_are_left_out_where_those_are_gone() -> None:
@@ -152,7 +172,7 @@ def test_multipliers_go_with_their_neurons_and_are_left_out_where_those_are_gone
         {Neuron(1, 0): Fraction(1)},
     )
 
-    translated = translate_core(core, neuron_map)
+    translated = Translation(neuron_map, (3, 3)).core(core)
 
     assert translated is not None
     multipliers = translated[0].multipliers

@@ -68,9 +68,17 @@ class Problem:
     groups: tuple[Group, ...]
 
     @classmethod
-    def of(cls, graph: Graph, prop: Property) -> Problem:
-        """Bound the network over every input box of the property."""
+    def of(cls, graph: Graph, prop: Property, *, compiled: bool = False) -> Problem:
+        """Bound the network over every input box of the property.
+
+        Args:
+            graph: In normal form.
+            prop: As wide as the network.
+            compiled: Whether to use compiled loops from the start.
+        """
         layers = Layers.of(graph)
+        if compiled:
+            layers = replace(layers, compiled=True)
         cases_of: dict[int, tuple[InputBox, list[int]]] = {}
         for index, case in enumerate(prop.cases):
             cases_of.setdefault(id(case.box), (case.box, []))[1].append(index)

@@ -33,7 +33,7 @@ from verifier.engine.limits import Progress
 from verifier.engine.refute import Query, evaluate, refute
 from verifier.engine.region import root
 from verifier.engine.search import Outcome, Search, Task
-from verifier.engine.translate import translate_core, translate_path
+from verifier.engine.translate import Translation, translate_path
 from verifier.proof.literals import covers
 from verifier.proof.muc import Core, Multipliers
 from verifier.verdict import Answer
@@ -156,9 +156,10 @@ class Reuse:
         leaf lost a literal that the core needs: then the core is tried as it is.)
         """
         leaves = self._leaves_of(range(len(self.proof.cores)))
+        translation = Translation(self.neuron_map, self.proof.layer_widths)
         candidates: dict[int, Core] = {}
         for i, core in enumerate(self.proof.cores):
-            translated = translate_core(core, self.neuron_map)
+            translated = translation.core(core)
             if translated is None:
                 self.report.vacuous += 1
                 continue

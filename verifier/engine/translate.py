@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.errors import ProofMismatchError
-from verifier.ir.graph import Neuron
 from verifier.proof.literals import Literal, Path, Phase
 from verifier.proof.muc import Core, Multipliers, NeuronMultipliers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from verifier.change.neuron_map import NeuronMap
 
@@ -74,35 +75,78 @@ def translate_path(path: Path, neuron_map: NeuronMap) -> tuple[Path, bool] | Non
     return tuple(dict.fromkeys(literals)), lost
 
 
-def translate_core(core: Core, neuron_map: NeuronMap) -> tuple[Core, bool] | None:
-    """Return the core on the compressed network, unchecked, or None where it is vacuous."""
-    translated = translate_path(core.path, neuron_map)
-    if translated is None:
-        return None
-    path, lost = translated
-    multipliers = core.multipliers
-    if multipliers is not None:
-        multipliers = _translate_multipliers(multipliers, neuron_map)
-    return Core(core.case, path, multipliers, core.margin), lost
+class Translation:
+    """Carries cores over, with a neuron map as arrays.
+
+    By layer there is a table that has for each neuron its counterpart's layer and index, or -1.
+    """
+
+    def __init__(self, neuron_map: NeuronMap, layer_widths: Sequence[int]) -> None:
+        """Write the map down.
+
+        Args:
+            neuron_map: From the original's neurons.
+            layer_widths: Number of neurons of each ReLU layer of the original.
+        """
+        self._map = neuron_map
+        stays = all(old == new for old, new in neuron_map.kept.items())
+        self._is_identity = stays and len(neuron_map.kept) == sum(layer_widths)
+        self._places: dict[int, NDArray[np.intp]] = {}
+        for layer in {neuron.layer for neuron in neuron_map.kept}:
+            pairs = [(old.index, new) for old, new in neuron_map.kept.items() if old.layer == layer]
+            table = np.full((max(index for index, _ in pairs) + 1, 2), -1, dtype=np.intp)
+            for index, new in pairs:
+                table[index] = tuple(new)
+            self._places[layer] = table
+
+    def core(self, core: Core) -> tuple[Core, bool] | None:
+        """Return the core on the compressed network, unchecked, or None where it is vacuous.
+
+        The flag tells whether a literal was lost because its neuron has no counterpart.
+        """
+        if self._is_identity:
+            return core, False
+        translated = translate_path(core.path, self._map)
+        if translated is None:
+            return None
+        path, lost = translated
+        multipliers = core.multipliers
+        if multipliers is not None:
+            multipliers = self._multipliers(multipliers)
+        return Core(core.case, path, multipliers, core.margin), lost
+
+    def _multipliers(self, multipliers: Multipliers) -> Multipliers:
+        layers: dict[int, NeuronMultipliers] = {}
+        for layer, part in multipliers.layers.items():
+            for target, moved in self._moved(layer, part).items():
+                layers[target] = moved if target not in layers else _united(layers[target], moved)
+        masses = {
+            self._map.kept[neuron]: mass
+            for neuron, mass in multipliers.literals.items()
+            if neuron in self._map.kept
+        }
+        return Multipliers(multipliers.rows, layers, masses)
+
+    def _moved(self, layer: int, part: NeuronMultipliers) -> dict[int, NeuronMultipliers]:
+        """Return one layer's multipliers by the layer of their counterparts."""
+        table = self._places.get(layer)
+        if table is None:
+            return {}
+        known = (part.index >= 0) & (part.index < len(table))
+        targets = table[np.where(known, part.index, 0)]
+        targets[~known] = -1
+        moved: dict[int, NeuronMultipliers] = {}
+        for target in np.unique(targets[targets[:, 0] >= 0, 0]).tolist():
+            chosen = np.flatnonzero(targets[:, 0] == target)
+            chosen = chosen[np.argsort(targets[chosen, 1])]
+            index = targets[chosen, 1]
+            moved[target] = NeuronMultipliers(index, part.alpha[chosen], part.q[chosen])
+        return moved
 
 
-def _translate_multipliers(multipliers: Multipliers, neuron_map: NeuronMap) -> Multipliers:
-    found: dict[int, dict[int, tuple[float, float]]] = {}
-    for layer, part in multipliers.layers.items():
-        for index, alpha, q in zip(part.index, part.alpha, part.q, strict=True):
-            neuron = neuron_map.kept.get(Neuron(layer, int(index)))
-            if neuron is not None:
-                found.setdefault(neuron.layer, {})[neuron.index] = (float(alpha), float(q))
-    layers = {layer: _sorted(entries) for layer, entries in found.items()}
-    masses = {
-        neuron_map.kept[neuron]: mass
-        for neuron, mass in multipliers.literals.items()
-        if neuron in neuron_map.kept
-    }
-    return Multipliers(multipliers.rows, layers, masses)
-
-
-def _sorted(entries: dict[int, tuple[float, float]]) -> NeuronMultipliers:
-    index = sorted(entries)
-    values = np.array([entries[i] for i in index], dtype=np.float64)
-    return NeuronMultipliers(np.array(index, dtype=np.intp), values[:, 0], values[:, 1])
+def _united(one: NeuronMultipliers, other: NeuronMultipliers) -> NeuronMultipliers:
+    """Return the multipliers of two disjoint sets of neurons of one layer."""
+    index = np.concatenate([one.index, other.index])
+    order = np.argsort(index)
+    alpha, q = np.concatenate([one.alpha, other.alpha]), np.concatenate([one.q, other.q])
+    return NeuronMultipliers(index[order], alpha[order], q[order])

@@ -53,5 +53,5 @@ def _lines(node: Node, anchors: Mapping[int, int]) -> Iterator[str]:
 def _text(array: RationalArray) -> str:
     """Return the entries over their least common denominator, which makes them unique."""
     reduced = array.reduced()
-    entries = " ".join(f"{int(n):x}" for n in reduced.numerators.ravel())
+    entries = " ".join(map("{:x}".format, reduced.numerators.ravel().tolist()))
     return f"{list(reduced.shape)} /{reduced.denominator:x} {entries}"

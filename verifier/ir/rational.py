@@ -107,7 +107,7 @@ class RationalArray:
 
     def reduced(self) -> RationalArray:
         """Return the same values over the smallest common denominator."""
-        divisor = gcd(self.denominator, *(int(n) for n in self.numerators.ravel()))
+        divisor = gcd(self.denominator, *self.numerators.ravel().tolist())
         if divisor == 1:
             return self
         quotients = np.asarray(self.numerators // divisor, dtype=object)
