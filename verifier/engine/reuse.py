@@ -30,18 +30,20 @@ import numpy as np
 from verifier.engine.clauses import Refutation, cover
 from verifier.engine.forest import in_chunks, regions_of
 from verifier.engine.limits import Progress
-from verifier.engine.refute import Query, evaluate, refute
+from verifier.engine.refute import Query, evaluate
 from verifier.engine.region import root
+from verifier.engine.repair import Failed, Repair
 from verifier.engine.search import Outcome, Search, Task
 from verifier.engine.translate import Translation, translate_path
 from verifier.proof.literals import covers
-from verifier.proof.muc import Core, Multipliers
+from verifier.proof.muc import Core
 from verifier.verdict import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from verifier.change.neuron_map import NeuronMap
+    from verifier.engine.refute import Attempt
     from verifier.engine.region import Region
     from verifier.proof.literals import Path
     from verifier.proof.store import Proof
@@ -127,26 +129,24 @@ class Reuse:
         with timing("translate"):
             candidates = self._translate()
         with timing("re-validate"):
-            valid = self._revalidate(candidates)
+            valid, failed = self._revalidate(candidates)
         self.report.valid = len(valid)
         if self.search.budget.is_spent:
-            return Outcome(Answer.UNKNOWN, tuple(valid.values()), reason="time limit reached")
-        failed = [i for i in candidates if i not in valid]
+            return Outcome(Answer.UNKNOWN, tuple(valid), reason="time limit reached")
         with timing("repair"):
-            repaired = self._repair({i: candidates[i] for i in failed})
-        self.report.repaired = len(repaired)
-        self.report.dropped = len(failed) - len(repaired)
+            repair = self._repair(failed)
+        self.report.repaired = repair.repaired
+        self.report.dropped = len(failed) - repair.repaired
         if self.report.gave_up:
             return self._from_scratch()
-        cores = [*valid.values(), *(core for part in repaired.values() for core in part)]
+        cores = [*valid, *repair.cores]
         with timing("cover"):
-            leaves = self._tree() if len(failed) == len(repaired) else None
+            leaves = None if self.report.dropped else self._tree()
             self.refutation = cover(cores, len(self.search.problem.prop.cases), leaves)
         if self.refutation is not None:
             return Outcome(Answer.UNSAT, tuple(cores))
         with timing("residual"):
-            lost = {i: candidates[i] for i in failed if i not in repaired}
-            return self._residual(cores, lost)
+            return self._residual(cores, repair.open)
 
     def _translate(self) -> dict[int, Core]:
         """Return core index to its unchecked translation, without the vacuous ones.
@@ -169,116 +169,71 @@ class Reuse:
                 candidates[i] = replace(candidates[i], path=leaves[i][0])
         return candidates
 
-    def _revalidate(self, candidates: dict[int, Core]) -> dict[int, Core]:
-        """Return the candidates that their own multipliers refute on the compressed network."""
-        valid: dict[int, Core] = {}
+    def _revalidate(self, candidates: dict[int, Core]) -> tuple[list[Core], list[Failed]]:
+        """Split candidates into those that their own multipliers refute here, and others."""
+        valid: list[Core] = []
+        failed: list[Failed] = []
+        leaves = self._leaves_of(candidates)
         for group, members in self._by_group(candidates):
             for chunk in in_chunks(members):
                 if self.search.budget.is_spent:
-                    return valid
-                regions = regions_of(
-                    self.search.problem, group, [candidates[i].path for i in chunk]
-                )
-                valid |= self._evaluate(
-                    {i: (candidates[i], regions[candidates[i].path]) for i in chunk}
-                )
+                    return valid, failed
+                paths = [candidates[i].path for i in chunk]
+                regions = regions_of(self.search.problem, group, paths)
+                parts = [(candidates[i], regions[candidates[i].path]) for i in chunk]
+                for i, part, found in zip(chunk, parts, self._evaluate(parts), strict=True):
+                    if found is not None:
+                        valid.append(found)
+                    else:
+                        failed.append(Failed(*part, leaves[i]))
                 self.search.statistics.calls["re-validate"] += len(chunk)
                 self.search.report(Progress("re-validate", len(valid), len(candidates)))
-        return valid
+        return valid, failed
 
-    def _evaluate(self, parts: dict[int, tuple[Core, Region]]) -> dict[int, Core]:
-        """Return the cores that are refuted over the given regions by their own multipliers."""
-        valid = {
-            i: Core(core.case, region.path, None, np.inf)
-            for i, (core, region) in parts.items()
-            if region.is_empty
+    def _evaluate(self, parts: Sequence[tuple[Core, Region]]) -> list[Core | None]:
+        """Return each core with its margin over its region, or None where it is not refuted."""
+        found: list[Core | None] = [
+            Core(core.case, region.path, None, np.inf) if region.is_empty else None
+            for core, region in parts
+        ]
+        chosen = {
+            i: core.multipliers
+            for i, (core, _) in enumerate(parts)
+            if found[i] is None and core.multipliers is not None
         }
-        rest = [i for i in parts if i not in valid and parts[i][0].multipliers is not None]
-        if rest:
-            queries = [Query(parts[i][1], parts[i][0].case) for i in rest]
-            chosen = [m for i in rest if (m := parts[i][0].multipliers) is not None]
-            values = evaluate(self.search.problem, queries, chosen).value
-            for i, value in zip(rest, values, strict=True):
-                core, region = parts[i]
+        if chosen:
+            queries = [Query(parts[i][1], parts[i][0].case) for i in chosen]
+            values = evaluate(self.search.problem, queries, list(chosen.values())).value
+            for (i, multipliers), value in zip(chosen.items(), values, strict=True):
                 if value > 0.0:
-                    valid[i] = Core(core.case, region.path, core.multipliers, float(value))
-        return valid
-
-    def _repair(self, failed: dict[int, Core]) -> dict[int, list[Core]]:
-        """Return core index to the cores that replace it; decide from a sample whether it pays."""
-        repaired: dict[int, list[Core]] = {}
-        indices = list(failed)
-        # Every k-th failed core, so that the sample is spread over the whole tree.
-        sample = indices[:: max(len(indices) // SAMPLE, 1)][:SAMPLE]
-        rest = [i for i in indices if i not in set(sample)]
-        self._repair_some({i: failed[i] for i in sample}, repaired)
-        mostly_failed = len(failed) > len(self.proof.cores) // 2
-        if rest and mostly_failed and len(repaired) < PAYS * len(sample):
-            self.report.gave_up = True
-            return repaired
-        self._repair_some({i: failed[i] for i in rest}, repaired)
-        return repaired
-
-    def _repair_some(self, failed: dict[int, Core], repaired: dict[int, list[Core]]) -> None:
-        leaves = self._leaves_of(failed)
-        for group, members in self._by_group(failed):
-            for chunk in in_chunks(members):
-                if self.search.budget.is_spent:
-                    return
-                paths = [failed[i].path for i in chunk] + [p for i in chunk for p in leaves[i]]
-                regions = regions_of(self.search.problem, group, paths)
-                for i in chunk:
-                    found = self._repair_one(failed[i], leaves[i], regions)
-                    if found:
-                        repaired[i] = found
-                    self.search.statistics.calls["repair"] += 1
-                self.search.report(Progress("repair", len(repaired), len(failed)))
-
-    def _repair_one(
-        self, core: Core, leaves: Sequence[Path], regions: dict[Path, Region]
-    ) -> list[Core]:
-        """Try the core's region, then all of its leaves' regions; all or nothing."""
-        own = self._program(core, regions[core.path])
-        if own is not None:
-            return [own]
-        found: list[Core] = []
-        for path in leaves:
-            if path == core.path:
-                return []
-            region = regions[path]
-            kept = self._evaluate({0: (core, region)}).get(0) or self._program(core, region)
-            if kept is None:
-                return []
-            found.append(kept)
+                    core, region = parts[i]
+                    found[i] = Core(core.case, region.path, multipliers, float(value))
         return found
 
-    def _program(self, core: Core, region: Region) -> Core | None:
-        limit = self.search.program_limit
-        [attempt] = refute(self.search.problem, [Query(region, core.case)], limit)
-        return attempt.core
+    def _repair(self, failed: list[Failed]) -> Repair:
+        """Repair the failed cores; decide from a sample whether it pays."""
+        repair = Repair(self.search)
+        # Every k-th failed core, so that the sample is spread over the whole tree.
+        chosen = range(0, len(failed), max(len(failed) // SAMPLE, 1))[:SAMPLE]
+        repair.run([failed[i] for i in chosen], len(failed))
+        rest = [part for i, part in enumerate(failed) if i not in set(chosen)]
+        mostly_failed = len(failed) > len(self.proof.cores) // 2
+        if rest and mostly_failed and repair.repaired < PAYS * len(chosen):
+            self.report.gave_up = True
+            return repair
+        repair.run(rest, len(failed))
+        return repair
 
-    def _residual(self, cores: list[Core], lost: dict[int, Core]) -> Outcome:
-        """Search the leaves of lost cores; their multipliers may still do for a part of a leaf."""
-        problem = self.search.problem
-        tasks: list[Task] = []
-        wanted: dict[tuple[int, Path], dict[int, Multipliers | None]] = {}
-        for i, paths in self._leaves_of(lost).items():
-            core = lost[i]
-            for path in paths:
-                cases = wanted.setdefault((problem.group_of(core.case), path), {})
-                cases[core.case] = core.multipliers
-        for group in range(len(problem.groups)):
-            members = [path for g, path in wanted if g == group]
-            for chunk in in_chunks(members):
-                regions = regions_of(problem, group, chunk)
-                tasks += [Task(regions[path], wanted[group, path]) for path in chunk]
-        self.report.residual_subproblems = len(tasks)
+    def _residual(self, cores: list[Core], unrefuted: Sequence[Attempt]) -> Outcome:
+        """Search the leaves that were not refuted."""
+        self.report.residual_subproblems = len(unrefuted)
         self.search.cores.extend(cores)
-        outcome = self.search.run(tasks)
+        outcome = self.search.run((), unrefuted)
         if outcome.answer is not Answer.UNSAT:
             return outcome
         found = [(core.case, core.path) for core in outcome.cores[len(cores) :]]
-        self.refutation = cover(outcome.cores, len(problem.prop.cases), [*self._tree(), *found])
+        cases = len(self.search.problem.prop.cases)
+        self.refutation = cover(outcome.cores, cases, [*self._tree(), *found])
         return outcome if self.refutation is not None else self._from_scratch()
 
     def _from_scratch(self) -> Outcome:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from verifier.engine.protocols import ExactSolver
     from verifier.engine.statistics import Statistics
     from verifier.options import EngineOptions
-    from verifier.proof.literals import Literal
+    from verifier.proof.literals import Literal, Path
     from verifier.proof.muc import Multipliers
 
 INPUT_SPLIT_PROGRAM = 70
@@ -97,9 +97,12 @@ class Search:
     report: ProgressFn
     cores: list[Core] = field(default_factory=list)
 
-    def run(self, tasks: Sequence[Task]) -> Outcome:
-        """Search the given tasks."""
+    def run(self, tasks: Sequence[Task], tried: Sequence[Attempt] = ()) -> Outcome:
+        """Search the given tasks, and what attempts have left open."""
         stack = list(tasks)
+        found = self._close_or_split(tried, stack)
+        if found is not None:
+            return found
         while stack:
             if self.budget.is_spent:
                 reason = f"time limit reached with {len(stack)} regions open"
@@ -118,7 +121,11 @@ class Search:
         attempts = refute(self.problem, queries, self.program_limit)
         self.statistics.calls["bound"] += len(batch)
         self.statistics.calls["program"] += sum(a.point is not None for a in attempts)
-        open_attempts: dict[int, list[Attempt]] = {}
+        return self._close_or_split(attempts, stack)
+
+    def _close_or_split(self, attempts: Sequence[Attempt], stack: list[Task]) -> Outcome | None:
+        """Keep what was refuted, look for a counterexample, and split what is left."""
+        open_attempts: dict[tuple[int, Path], list[Attempt]] = {}
         for attempt in attempts:
             if attempt.core is not None:
                 self.cores.append(attempt.core)
@@ -126,7 +133,8 @@ class Search:
                 point = self._counterexample(attempt)
                 if point is not None:
                     return Outcome(Answer.SAT, tuple(self.cores), point)
-                open_attempts.setdefault(id(attempt.query.region), []).append(attempt)
+                region = attempt.query.region
+                open_attempts.setdefault((region.group, region.path), []).append(attempt)
         parts: list[tuple[Region, Literal]] = []
         cases: list[dict[int, Multipliers | None]] = []
         for members in open_attempts.values():

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Repair cores whose stored multipliers fail on the compressed network.
+
+Two rungs, the second only for what the first left:
+
+  * new multipliers for the core's own region: what the refuter finds there, the triangle program
+    last;
+  * literals added back: the regions of the leaves that the core stood for, which have the literals
+    that minimisation dropped; the stored multipliers may do there, or else new ones.
+
+What fails on both rungs is kept as the attempt that failed: its region is bounded and its program
+solved, so the residual search goes on from there, with a split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from verifier.engine.forest import regions_of
+from verifier.engine.limits import Progress
+from verifier.engine.refute import Query, refute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.engine.refute import Attempt
+    from verifier.engine.region import Region
+    from verifier.engine.search import Search
+    from verifier.proof.literals import Path
+    from verifier.proof.muc import Core
+
+
+@dataclass(frozen=True, eq=False)
+class Failed:
+    """A core that its multipliers do not refute on the compressed network.
+
+    Attributes:
+        core: The core.
+        region: Its region there.
+        leaves: Paths of the leaves it stood for.
+    """
+
+    core: Core
+    region: Region
+    leaves: Sequence[Path]
+
+
+@dataclass(eq=False)
+class Repair:
+    """The repair of some cores, step by step.
+
+    Attributes:
+        search: Brings the problem, the budget and the counters.
+        cores: Refutations found, of whole cores and of single leaves.
+        repaired: Number of cores of which every part is refuted.
+        tried: Number of cores that were tried; without time they are fewer than were given.
+        open: What is left of them: attempts at leaves that were not refuted.
+    """
+
+    search: Search
+    cores: list[Core] = field(default_factory=list)
+    repaired: int = 0
+    tried: int = 0
+    open: list[Attempt] = field(default_factory=list)
+
+    def run(self, failed: Sequence[Failed], total: int) -> None:
+        """Try some cores, as long as there is time.
+
+        Args:
+            failed: The cores.
+            total: How many there are in all, for the report of progress.
+        """
+        for start in range(0, len(failed), self.search.options.batch):
+            if self.search.budget.is_spent:
+                return
+            batch = failed[start : start + self.search.options.batch]
+            for group in dict.fromkeys(part.region.group for part in batch):
+                self._repair(group, [part for part in batch if part.region.group == group])
+            self.tried += len(batch)
+            self.search.statistics.calls["repair"] += len(batch)
+            self.search.report(Progress("repair", self.tried, total - self.tried))
+
+    def _repair(self, group: int, failed: Sequence[Failed]) -> None:
+        attempts = self._refute([Query(part.region, part.core.case) for part in failed])
+        left = [
+            (part, attempt)
+            for part, attempt in zip(failed, attempts, strict=True)
+            if attempt.core is None
+        ]
+        self.repaired += len(failed) - len(left)
+        paths = [path for part, _ in left for path in part.leaves if path != part.core.path]
+        regions = regions_of(self.search.problem, group, paths) if paths else {}
+        queries = {
+            (number, path): Query(regions[path], part.core.case, part.core.multipliers)
+            for number, (part, _) in enumerate(left)
+            for path in part.leaves
+            if path != part.core.path
+        }
+        of_leaves = dict(zip(queries, self._refute(list(queries.values())), strict=True))
+        for number, (part, own) in enumerate(left):
+            parts = [of_leaves.get((number, path), own) for path in part.leaves]
+            is_open = [attempt for attempt in parts if attempt.core is None]
+            self.open += is_open
+            self.repaired += bool(parts) and not is_open
+
+    def _refute(self, queries: Sequence[Query]) -> list[Attempt]:
+        if not queries:
+            return []
+        attempts = refute(self.search.problem, queries, self.search.program_limit)
+        self.cores += [attempt.core for attempt in attempts if attempt.core is not None]
+        return attempts
