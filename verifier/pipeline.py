@@ -15,7 +15,7 @@ from verifier.change.neuron_map import NeuronMap
 from verifier.engine import differential
 from verifier.engine.attack import attack
 from verifier.engine.certify import certificate_of_cores, certificate_of_violation
-from verifier.engine.clauses import Refutation, cover
+from verifier.engine.cover import Cover, cover
 from verifier.engine.limits import Budget, silent
 from verifier.engine.minimize import minimize
 from verifier.engine.problem import Problem
@@ -157,9 +157,9 @@ def prove(
         with run.statistics.timing("minimize"):
             cores, leaves = minimize(run.problem, cores, run.budget, TRIALS)
     with run.statistics.timing("cover"):
-        paths = [(cores[leaf.core].case, leaf.path) for leaf in leaves]
-        refutation = cover(cores, len(prop.cases), paths)
-    return run.holds(tuple(cores), tuple(leaves), refutation)
+        paths = {(cores[leaf.core].case, leaf.path): cores[leaf.core].path for leaf in leaves}
+        covered = cover(cores, len(prop.cases), paths)
+    return run.holds(tuple(leaves), covered)
 
 
 @single_threaded()
@@ -212,7 +212,7 @@ def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the 
             if _transfers(run, reuse, original):
                 return run.transferred(reuse.report)
     outcome = reuse.run()
-    return run.result(outcome, reuse.report, reuse.refutation)
+    return run.result(outcome, reuse.report, reuse.cover)
 
 
 def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
@@ -226,7 +226,7 @@ def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
     search = replace(run.search, problem=before, exact=exact, cores=[])
     check = Reuse(search, proof, NeuronMap.identity(original))
     outcome = check.run()
-    if check.refutation is None:
+    if check.cover is None:
         return False
     reuse.report.valid = len(proof.cores)
     return differential.transfers(before, run.problem, outcome.cores, neuron_map)
@@ -278,30 +278,26 @@ class _Run:
     def searched(self, reuse: ReuseReport | None) -> Result:
         """Search the whole property and return the result."""
         outcome = self.search.run(self.whole())
-        refutation = None
+        covered = None
         if outcome.answer is Answer.UNSAT:
-            refutation = cover(outcome.cores, len(self.problem.prop.cases))
-        return self.result(outcome, reuse, refutation)
+            covered = cover(outcome.cores, len(self.problem.prop.cases))
+        return self.result(outcome, reuse, covered)
 
     def violated(self, point: tuple[Fraction, ...], reuse: ReuseReport | None = None) -> Result:
         """Return the result of a counterexample."""
         return self.result(Outcome(Answer.SAT, (), point), reuse)
 
-    def holds(
-        self, cores: tuple[Core, ...], leaves: tuple[Leaf, ...], refutation: Refutation | None
-    ) -> Result:
+    def holds(self, leaves: tuple[Leaf, ...], covered: Cover | None) -> Result:
         """Return the result of cores that cover everything.
 
         Raises:
             VerifierError: They do not: a defect of search or minimisation, not a verdict.
         """
-        if refutation is None:
+        if covered is None:
             msg = "internal error: the cores of the proof do not cover the property"
             raise VerifierError(msg)
-        certify = partial(
-            certificate_of_cores, self.problem, cores, refutation, self.exact.multipliers
-        )
-        proof = self._proof(Verdict.HOLDS, cores, leaves, None)
+        certify = partial(certificate_of_cores, self.problem, covered, self.exact.multipliers)
+        proof = self._proof(Verdict.HOLDS, covered.cores, leaves, None)
         return self._result(Verdict.HOLDS, "", None, proof, certify)
 
     def transferred(self, reuse: ReuseReport) -> Result:
@@ -312,7 +308,7 @@ class _Run:
         self,
         outcome: Outcome,
         reuse: ReuseReport | None = None,
-        refutation: Refutation | None = None,
+        covered: Cover | None = None,
     ) -> Result:
         """Return the result of a search."""
         verdict = verdict_of(outcome.answer)
@@ -320,7 +316,7 @@ class _Run:
             return self._result(verdict, outcome.reason, None, None, None, reuse)
         if verdict is Verdict.HOLDS:
             leaves = tuple(Leaf(core.path, i) for i, core in enumerate(outcome.cores))
-            return replace(self.holds(outcome.cores, leaves, refutation), reuse=reuse)
+            return replace(self.holds(leaves, covered), reuse=reuse)
         counterexample = self._replayed(outcome.point)
         proof = self._proof(verdict, (), (), counterexample.input)
         graph, prop = self.problem.graph, self.problem.prop

@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier.engine import clauses
-from verifier.engine.clauses import Clauses, Refutation, cover
+from verifier.engine.clauses import Clauses, Refutation
+from verifier.engine.cover import cover
 from verifier.errors import VerifierError
 from verifier.ir.graph import Neuron
 from verifier.proof.literals import HalfSpace, Literal, Path, Phase
 from verifier.proof.muc import Core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from verifier.engine.clauses import CasePath
 
 NEURONS = [Neuron(0, 0), Neuron(0, 1), Neuron(1, 0)]
 THRESHOLDS = [(0, -1.0), (0, 0.0), (0, 0.5), (1, 0.25)]
@@ -138,13 +141,20 @@ def assert_proof(cores: Sequence[Core], cases: int, refutation: Refutation) -> N
     assert refutation.steps[-1] == ()
 
 
+def refutation_of(
+    cores: Sequence[Core], cases: int, leaves: Mapping[CasePath, Path] | None = None
+) -> Refutation | None:
+    found = cover(cores, cases, leaves)
+    return None if found is None else found.refutation()
+
+
 @given(cores=st.lists(SHORT_CORES, max_size=12), cases=st.integers(1, 2))
 def test_cores_cover_exactly_when_they_do_under_every_assignment(
     cores: list[Core], cases: int
 ) -> None:
     cores = [c for c in cores if c.case < cases]
 
-    refutation = cover(cores, cases)
+    refutation = refutation_of(cores, cases)
 
     assert (refutation is not None) == covered_by_brute_force(cores, cases)
     if refutation is not None:
@@ -169,17 +179,65 @@ def test_cores_of_a_search_tree_cover_until_one_is_taken_away(
 ) -> None:
     cores = [c for case in range(cases) for c in tree(data, case, (), 3)]
 
-    whole = cover(cores, cases)
+    whole = refutation_of(cores, cases)
     assert whole is not None
     assert covered_by_brute_force(cores, cases)
     assert_proof(cores, cases, whole)
 
     del cores[data.draw(st.integers(0, len(cores) - 1))]
-    assert (cover(cores, cases) is not None) == covered_by_brute_force(cores, cases)
+    assert (refutation_of(cores, cases) is not None) == covered_by_brute_force(cores, cases)
+
+
+PATHS = st.lists(LITERALS, max_size=3).map(tuple)
+
+
+@given(
+    cores=st.lists(SHORT_CORES, max_size=8),
+    leaves=st.dictionaries(st.tuples(st.just(0), PATHS), PATHS, max_size=8),
+)
+def test_leaves_are_a_hint_that_cannot_change_the_answer(
+    cores: list[Core], leaves: dict[CasePath, Path]
+) -> None:
+    cores = [c for c in cores if c.case == 0]
+    # Leaves that cores cover, and the other sides of all their splits.
+    leaves |= {(0, c.path): c.path for c in cores}
+    leaves |= {
+        (0, (*path[:n], path[n].negated())): (path[n].negated(),)
+        for _, path in list(leaves)
+        for n in range(len(path))
+    }
+
+    covered = cover(cores, 1, leaves) is not None
+
+    assert covered == covered_by_brute_force(cores, 1)
+
+
+@given(data=st.data())
+def test_a_tree_needs_no_solver(data: st.DataObject) -> None:
+    """Each leaf names its core, which has lost some literals."""
+    paths = whole_tree(data, (), 3)
+    kept = {path: tuple(x for x in path if data.draw(st.booleans())) for path in paths}
+    cores = [core(0, *short) for short in kept.values()]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("verifier.engine.cover.refutation_of", lambda *_: None)
+        covered = cover(cores, 1, {(0, path): short for path, short in kept.items()})
+        partly = cover(cores[1:], 1, {(0, path): path for path in paths[1:]})
+
+    assert covered is not None
+    assert partly is None or covered_by_brute_force(cores[1:], 1)
+
+
+def whole_tree(data: st.DataObject, path: Path, depth: int) -> list[Path]:
+    if depth == 0 or data.draw(st.integers(0, 3)) == 0:
+        return [path]
+    literal = data.draw(LITERALS.filter(lambda x: x not in path and x.negated() not in path))
+    sides = ((*path, side) for side in (literal, literal.negated()))
+    return [leaf for side in sides for leaf in whole_tree(data, side, depth - 1)]
 
 
 def test_a_property_without_cases_is_covered_by_nothing() -> None:
-    refutation = cover([], 0)
+    refutation = refutation_of([], 0)
 
     assert refutation == Refutation((), ((),))
 
@@ -187,8 +245,8 @@ def test_a_property_without_cases_is_covered_by_nothing() -> None:
 def test_thresholds_are_ordered_so_that_overlapping_halves_cover() -> None:
     low, high = HalfSpace(0, 0.5, below=True), HalfSpace(0, -1.0, below=False)
 
-    overlapping = cover([core(0, low), core(0, high)], 1)
-    apart = cover([core(0, low.negated()), core(0, high.negated())], 1)
+    overlapping = refutation_of([core(0, low), core(0, high)], 1)
+    apart = refutation_of([core(0, low.negated()), core(0, high.negated())], 1)
 
     assert overlapping is not None
     assert_proof([core(0, low), core(0, high)], 1, overlapping)
@@ -198,7 +256,7 @@ def test_thresholds_are_ordered_so_that_overlapping_halves_cover() -> None:
 def test_negative_zero_is_the_same_threshold_as_zero() -> None:
     halves = [core(0, HalfSpace(0, 0.0, below=True)), core(0, HalfSpace(0, -0.0, below=False))]
 
-    refutation = cover(halves, 1)
+    refutation = refutation_of(halves, 1)
 
     assert refutation is not None
     assert_proof(halves, 1, refutation)
@@ -240,14 +298,16 @@ def test_a_tree_of_cases_needs_steps_only_where_branches_meet() -> None:
         for phases in product([False, True], repeat=len(NEURONS))
     ]
 
-    assert [len(found.steps) for found in (cover(comb, 1), cover(full, 1)) if found] == [1, 4]
+    assert [
+        len(found.steps) for found in (refutation_of(comb, 1), refutation_of(full, 1)) if found
+    ] == [1, 4]
 
 
 def test_a_solver_that_lies_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clauses, "Solver", LyingSolver)
 
     with pytest.raises(VerifierError, match="step 1 of the SAT solver's proof does not follow"):
-        cover([core(0, Phase(NEURONS[0], active=True))], 1)
+        refutation_of([core(0, Phase(NEURONS[0], active=True))], 1)
 
 
 def test_deletions_in_a_proof_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from tests.proof.small_proofs import (
     drawn,
     unminimized,
 )
-from verifier.engine.clauses import cover
+from verifier.engine.cover import cover
 from verifier.engine.limits import Budget
 from verifier.engine.minimize import KEEP, _margins, _merge, minimize
 from verifier.engine.refute import Query, evaluate

@@ -57,7 +57,7 @@ def run(
     report = reuse.report
     assert_cores(graph, prop, outcome.cores)
     if outcome.answer is Answer.UNSAT:
-        assert reuse.refutation is not None
+        assert reuse.cover is not None
         fates = report.valid + report.repaired + report.dropped + report.vacuous
         assert fates == report.cores == len(cores)
     return reuse, outcome
@@ -248,7 +248,7 @@ def test_a_budget_spent_at_any_step_leaves_the_verdict_open_with_a_reason_or_rig
     assert outcome.answer in {Answer.UNSAT, Answer.UNKNOWN}
     if outcome.answer is Answer.UNKNOWN:
         assert outcome.reason.startswith("time limit reached")
-        assert reuse.refutation is None
+        assert reuse.cover is None
 
 
 def test_no_time_at_all_gives_unknown_with_a_reason() -> None:
@@ -281,7 +281,7 @@ def test_the_residual_finds_the_counterexample_of_a_violated_variant() -> None:
         outcome = reuse.run()
 
         assert outcome.answer is Answer.SAT
-        assert reuse.refutation is None
+        assert reuse.cover is None
         found += 1
     assert found >= 3
 
@@ -294,7 +294,7 @@ def test_a_search_from_the_top_finds_the_counterexample_too() -> None:
     reuse = Reuse(search(Problem.of(graph, prop)), proof, NeuronMap.identity(graph))
 
     assert reuse.run().answer is Answer.SAT
-    assert reuse.refutation is None
+    assert reuse.cover is None
 
 
 def test_cores_are_looked_at_in_parts_of_one_group_each(monkeypatch: pytest.MonkeyPatch) -> None:

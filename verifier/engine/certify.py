@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from verifier.engine.clauses import Refutation
+    from verifier.engine.cover import Cover
     from verifier.engine.problem import Problem
     from verifier.engine.protocols import ExactMultiplierFinder
     from verifier.engine.region import Region
@@ -44,25 +45,22 @@ def certificate_of_violation(
 
 
 def certificate_of_cores(
-    problem: Problem,
-    cores: Sequence[Core],
-    refutation: Refutation,
-    exact_multipliers: ExactMultiplierFinder,
+    problem: Problem, cover: Cover, exact_multipliers: ExactMultiplierFinder
 ) -> dict[str, Any]:
     """Return the certificate of a proof by cores.
 
     Args:
         problem: What was proven.
-        cores: They cover everything.
-        refutation: Why they do.
+        cover: The cores.
         exact_multipliers: Finds the multipliers of cores that only exact arithmetic refutes.
 
     Raises:
         RefusedError: Such a core has no multipliers.
     """
+    refutation = cover.refutation()
     writer = _Writer(problem, refutation, exact_multipliers)
     for group in range(len(problem.groups)):
-        members = [core for core in cores if problem.group_of(core.case) == group]
+        members = [core for core in cover.cores if problem.group_of(core.case) == group]
         for chunk in in_chunks(members):
             regions = regions_of(problem, group, [core.path for core in chunk])
             for core in chunk:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from verifier.engine.clauses import Refutation, cover
+from verifier.engine.cover import Cover, cover
 from verifier.engine.forest import in_chunks, regions_of
 from verifier.engine.limits import Progress
 from verifier.engine.refute import Query, evaluate
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from verifier.change.neuron_map import NeuronMap
+    from verifier.engine.clauses import CasePath
     from verifier.engine.refute import Attempt
     from verifier.engine.region import Region
     from verifier.proof.literals import Path
@@ -111,14 +112,14 @@ class Reuse:
         proof: The original's proof, of a property that holds.
         neuron_map: From the original's neurons to the compressed network's.
         report: Filled in as the run goes.
-        refutation: The proof that the cores cover everything, once there is one.
+        cover: The cores that cover everything, once they are found to do so.
     """
 
     search: Search
     proof: Proof
     neuron_map: NeuronMap
     report: ReuseReport = field(default_factory=ReuseReport)
-    refutation: Refutation | None = None
+    cover: Cover | None = None
 
     def run(self) -> Outcome:
         """Verify; the outcome's cores are all valid on the compressed network."""
@@ -128,6 +129,7 @@ class Reuse:
         timing = self.search.statistics.timing
         with timing("translate"):
             candidates = self._translate()
+            tree = self._tree(candidates)
         with timing("re-validate"):
             valid, failed = self._revalidate(candidates)
         self.report.valid = len(valid)
@@ -141,12 +143,11 @@ class Reuse:
             return self._from_scratch()
         cores = [*valid, *repair.cores]
         with timing("cover"):
-            leaves = None if self.report.dropped else self._tree()
-            self.refutation = cover(cores, len(self.search.problem.prop.cases), leaves)
-        if self.refutation is not None:
+            self.cover = self._covered(cores, tree)
+        if self.cover is not None:
             return Outcome(Answer.UNSAT, tuple(cores))
         with timing("residual"):
-            return self._residual(cores, repair.open)
+            return self._residual(cores, repair.open, tree)
 
     def _translate(self) -> dict[int, Core]:
         """Return core index to its unchecked translation, without the vacuous ones.
@@ -224,17 +225,23 @@ class Reuse:
         repair.run(rest, len(failed))
         return repair
 
-    def _residual(self, cores: list[Core], unrefuted: Sequence[Attempt]) -> Outcome:
+    def _residual(
+        self, cores: list[Core], unrefuted: Sequence[Attempt], tree: dict[CasePath, Path]
+    ) -> Outcome:
         """Search the leaves that were not refuted."""
         self.report.residual_subproblems = len(unrefuted)
         self.search.cores.extend(cores)
         outcome = self.search.run((), unrefuted)
         if outcome.answer is not Answer.UNSAT:
             return outcome
-        found = [(core.case, core.path) for core in outcome.cores[len(cores) :]]
+        self.cover = self._covered(outcome.cores, tree)
+        return outcome if self.cover is not None else self._from_scratch()
+
+    def _covered(self, cores: Sequence[Core], tree: dict[CasePath, Path]) -> Cover | None:
+        """Return the cores as a cover, if they are one; the original's tree may show it."""
+        own = {(core.case, core.path): core.path for core in cores}
         cases = len(self.search.problem.prop.cases)
-        self.refutation = cover(outcome.cores, cases, [*self._tree(), *found])
-        return outcome if self.refutation is not None else self._from_scratch()
+        return cover(cores, cases, tree | own)
 
     def _from_scratch(self) -> Outcome:
         """Search the whole property, keeping nothing."""
@@ -246,13 +253,16 @@ class Reuse:
         with self.search.statistics.timing("scratch"):
             outcome = self.search.run(tasks)
             if outcome.answer is Answer.UNSAT:
-                self.refutation = cover(outcome.cores, len(problem.prop.cases))
+                self.cover = cover(outcome.cores, len(problem.prop.cases))
         return outcome
 
-    def _tree(self) -> list[tuple[int, Path]]:
-        """Return case and translated path of all leaves."""
-        leaves = self._leaves_of(range(len(self.proof.cores)))
-        return [(self.proof.cores[i].case, path) for i, paths in leaves.items() for path in paths]
+    def _tree(self, candidates: dict[int, Core]) -> dict[CasePath, Path]:
+        """Return case and translated path of all leaves, with the path of their core."""
+        return {
+            (candidates[i].case, path): candidates[i].path
+            for i, paths in self._leaves_of(candidates).items()
+            for path in paths
+        }
 
     def _leaves_of(self, cores: Iterable[int]) -> dict[int, list[Path]]:
         """Return core index to the translated paths of its leaves, without the vacuous ones."""
