@@ -62,10 +62,14 @@ class RegionBounds:
         count: NDArray[np.intp] = self.relaxation.unstable.sum(axis=1)
         return count
 
-    def take(self, members: NDArray[np.intp]) -> RegionBounds:
-        """Return the given members of the batch."""
-        box, neurons = self.box.take(members), self.neurons.take(members)
-        return RegionBounds(box, neurons, self.empty[members], self.slices)
+    def single(self, member: int) -> RegionBounds:
+        """Return one member as a batch of its own, which does not keep the others in memory."""
+        place = slice(member, member + 1)
+        box, neurons = (
+            Box(part.lower[place].copy(), part.upper[place].copy())
+            for part in (self.box, self.neurons)
+        )
+        return RegionBounds(box, neurons, self.empty[place].copy(), self.slices)
 
     @classmethod
     def stack(cls, parts: Sequence[RegionBounds]) -> RegionBounds:

@@ -101,9 +101,5 @@ def split(problem: Problem, parts: Sequence[tuple[Region, Literal]]) -> list[Reg
             phases_of(problem, paths),
             problem.groups[group].scale,
         )
-        members_of = np.arange(len(batch))[:, None]
-        regions += [
-            Region(group, path, bounds.take(member))
-            for path, member in zip(paths, members_of, strict=True)
-        ]
+        regions += [Region(group, path, bounds.single(i)) for i, path in enumerate(paths)]
     return regions

@@ -34,7 +34,7 @@ from verifier.engine.refute import Query, evaluate
 from verifier.engine.region import root
 from verifier.engine.repair import Failed, Repair
 from verifier.engine.search import Outcome, Search, Task
-from verifier.engine.translate import Translation, translate_path
+from verifier.engine.translate import Translation
 from verifier.proof.literals import covers
 from verifier.proof.muc import Core
 from verifier.verdict import Answer
@@ -103,6 +103,19 @@ class ReuseReport:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A core on the compressed network, not yet checked there.
+
+    Attributes:
+        core: The core.
+        leaves: Paths of the leaves it stands for, without vacuous ones.
+    """
+
+    core: Core
+    leaves: Sequence[Path]
+
+
 @dataclass(eq=False)
 class Reuse:
     """One verification by reuse.
@@ -129,7 +142,7 @@ class Reuse:
         timing = self.search.statistics.timing
         with timing("translate"):
             candidates = self._translate()
-            tree = self._tree(candidates)
+            tree = _tree(candidates)
         with timing("re-validate"):
             valid, failed = self._revalidate(candidates)
         self.report.valid = len(valid)
@@ -142,51 +155,56 @@ class Reuse:
         if self.report.gave_up:
             return self._from_scratch()
         cores = [*valid, *repair.cores]
-        with timing("cover"):
-            self.cover = self._covered(cores, tree)
-        if self.cover is not None:
-            return Outcome(Answer.UNSAT, tuple(cores))
+        if not repair.open:
+            with timing("cover"):
+                self.cover = self._covered(cores, tree)
+            if self.cover is not None:
+                return Outcome(Answer.UNSAT, tuple(cores))
         with timing("residual"):
             return self._residual(cores, repair.open, tree)
 
-    def _translate(self) -> dict[int, Core]:
-        """Return core index to its unchecked translation, without the vacuous ones.
+    def _translate(self) -> list[Candidate]:
+        """Return the unchecked translations of all cores, without the vacuous ones.
 
         A core that stands for one leaf is tried on the leaf's path: its region is smaller, and it
         shares its prefixes with its neighbours, so that bounding it costs a fraction. (Unless the
         leaf lost a literal that the core needs: then the core is tried as it is.)
         """
-        leaves = self._leaves_of(range(len(self.proof.cores)))
         translation = Translation(self.neuron_map, self.proof.layer_widths)
-        candidates: dict[int, Core] = {}
-        for i, core in enumerate(self.proof.cores):
-            translated = translation.core(core)
+        leaves: list[list[Path]] = [[] for _ in self.proof.cores]
+        for leaf in self.proof.leaves:
+            path = translation.path(leaf.path)
+            if path is not None:
+                leaves[leaf.core].append(path[0])
+        candidates: list[Candidate] = []
+        for original, paths in zip(self.proof.cores, leaves, strict=True):
+            translated = translation.core(original)
             if translated is None:
                 self.report.vacuous += 1
                 continue
-            candidates[i], lost = translated
+            core, lost = translated
             self.report.untranslatable += lost
-            if len(leaves[i]) == 1 and covers(candidates[i].path, leaves[i][0]):
-                candidates[i] = replace(candidates[i], path=leaves[i][0])
+            if len(paths) == 1 and covers(core.path, paths[0]):
+                core = replace(core, path=paths[0])
+            candidates.append(Candidate(core, paths))
         return candidates
 
-    def _revalidate(self, candidates: dict[int, Core]) -> tuple[list[Core], list[Failed]]:
+    def _revalidate(self, candidates: list[Candidate]) -> tuple[list[Core], list[Failed]]:
         """Split candidates into those that their own multipliers refute here, and others."""
         valid: list[Core] = []
         failed: list[Failed] = []
-        leaves = self._leaves_of(candidates)
         for group, members in self._by_group(candidates):
             for chunk in in_chunks(members):
                 if self.search.budget.is_spent:
                     return valid, failed
-                paths = [candidates[i].path for i in chunk]
+                paths = [candidate.core.path for candidate in chunk]
                 regions = regions_of(self.search.problem, group, paths)
-                parts = [(candidates[i], regions[candidates[i].path]) for i in chunk]
-                for i, part, found in zip(chunk, parts, self._evaluate(parts), strict=True):
+                parts = [(part.core, regions[part.core.path]) for part in chunk]
+                for candidate, part, found in zip(chunk, parts, self._evaluate(parts), strict=True):
                     if found is not None:
                         valid.append(found)
                     else:
-                        failed.append(Failed(*part, leaves[i]))
+                        failed.append(Failed(*part, candidate.leaves))
                 self.search.statistics.calls["re-validate"] += len(chunk)
                 self.search.report(Progress("re-validate", len(valid), len(candidates)))
         return valid, failed
@@ -256,27 +274,14 @@ class Reuse:
                 self.cover = cover(outcome.cores, len(problem.prop.cases))
         return outcome
 
-    def _tree(self, candidates: dict[int, Core]) -> dict[CasePath, Path]:
-        """Return case and translated path of all leaves, with the path of their core."""
-        return {
-            (candidates[i].case, path): candidates[i].path
-            for i, paths in self._leaves_of(candidates).items()
-            for path in paths
-        }
-
-    def _leaves_of(self, cores: Iterable[int]) -> dict[int, list[Path]]:
-        """Return core index to the translated paths of its leaves, without the vacuous ones."""
-        wanted: dict[int, list[Path]] = {i: [] for i in cores}
-        for leaf in self.proof.leaves:
-            if leaf.core in wanted:
-                translated = translate_path(leaf.path, self.neuron_map)
-                if translated is not None:
-                    wanted[leaf.core].append(translated[0])
-        return wanted
-
-    def _by_group(self, cores: dict[int, Core]) -> list[tuple[int, list[int]]]:
-        problem = self.search.problem
-        groups: dict[int, list[int]] = {}
-        for i, core in cores.items():
-            groups.setdefault(problem.group_of(core.case), []).append(i)
+    def _by_group(self, candidates: list[Candidate]) -> list[tuple[int, list[Candidate]]]:
+        groups: dict[int, list[Candidate]] = {}
+        for candidate in candidates:
+            group = self.search.problem.group_of(candidate.core.case)
+            groups.setdefault(group, []).append(candidate)
         return list(groups.items())
+
+
+def _tree(candidates: Iterable[Candidate]) -> dict[CasePath, Path]:
+    """Return case and path of all leaves, with the path of their core."""
+    return {(part.core.case, path): part.core.path for part in candidates for path in part.leaves}

@@ -99,6 +99,10 @@ class Translation:
                 table[index] = tuple(new)
             self._places[layer] = table
 
+    def path(self, path: Path) -> tuple[Path, bool] | None:
+        """Return what ``translate_path`` does."""
+        return (path, False) if self._is_identity else translate_path(path, self._map)
+
     def core(self, core: Core) -> tuple[Core, bool] | None:
         """Return the core on the compressed network, unchecked, or None where it is vacuous.
 
