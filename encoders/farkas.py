@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import z3
 
 from encoders.relu import known_phase
+from verifier.errors import RefusedError
 from verifier.ir.graph import Graph, Neuron
 from verifier.ir.operators import Affine, Input, Relu
 from verifier.ir.passes.normalize import identity
@@ -38,7 +39,11 @@ _Function = tuple[Sequence[Fraction], Fraction]
 
 
 def exact_multipliers(
-    graph: Graph, case: Case, path: Path, bounds: Bounds
+    graph: Graph,
+    case: Case,
+    path: Path,
+    bounds: Bounds,
+    timeout_seconds: float | None = None,
 ) -> ExactMultipliers | None:
     """Return exact multipliers that refute a case over a region.
 
@@ -50,6 +55,10 @@ def exact_multipliers(
         path: The literals that cut the region out of the case's box.
         bounds: Bounds of preactivations over the region, which tell the phases that the path does
             not.
+        timeout_seconds: Time for z3, or None for no limit.
+
+    Raises:
+        RefusedError: Time ran out.
 
     Returns:
         The multipliers; None if there are none, or if a phase is open.
@@ -72,7 +81,13 @@ def exact_multipliers(
     least = _least_value(solver, terms, _cut(case.box, path))
     strict = [w for w, row in zip(weights, case.constraints, strict=True) if row.strict]
     solver.add(z3.Or(least >= 1, z3.And(least >= 0, _sum(strict) >= 1)))
-    if solver.check() != z3.sat:
+    if timeout_seconds is not None:
+        solver.set("timeout", max(1, int(1000 * timeout_seconds)))
+    answer = solver.check()
+    if answer == z3.unknown:
+        msg = f"z3 found no exact multipliers in {timeout_seconds} s: {solver.reason_unknown()}"
+        raise RefusedError(msg)
+    if answer == z3.unsat:
         return None
     model = solver.model()
     found = {neuron: _value(model, mass) for neuron, mass in masses.items()}

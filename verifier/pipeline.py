@@ -88,7 +88,8 @@ class Result:
 
         Raises:
             VerifierError: The verdict is UNKNOWN.
-            RefusedError: A part that only exact arithmetic proves has no exact multipliers.
+            RefusedError: A part that only exact arithmetic proves has no exact multipliers, or
+                none that were found in the time that the verification had.
         """
         if self._certify is None:
             msg = "no certificate: the verdict is unknown, or rests on the differential margin"
@@ -99,9 +100,12 @@ class Result:
 class _Z3:
     """The exact solver of the ``encoders`` package, loaded at the first question."""
 
-    def __init__(self, graph: Graph, prop: Property) -> None:
+    def __init__(
+        self, graph: Graph, prop: Property, certificate_seconds: float | None = None
+    ) -> None:
         self._graph = graph
         self._property = prop
+        self._certificate_seconds = certificate_seconds
 
     def decide(
         self,
@@ -123,7 +127,8 @@ class _Z3:
         """Return the evidence for a case that has no solution under the literals of a path."""
         from encoders.farkas import exact_multipliers
 
-        return exact_multipliers(self._graph, self._property.cases[case], path, bounds)
+        case_itself, limit = self._property.cases[case], self._certificate_seconds
+        return exact_multipliers(self._graph, case_itself, path, bounds, limit)
 
 
 @single_threaded()
@@ -254,7 +259,7 @@ class _Run:
         self.statistics = Statistics()
         with self.statistics.timing("bound"):
             self.problem = Problem.of(graph, prop, compiled=options.compiled)
-        self.exact = _Z3(graph, prop)
+        self.exact = _Z3(graph, prop, options.timeout_seconds)
         self.search = Search(
             self.problem, options, self.budget, self.exact, self.statistics, report
         )

@@ -294,6 +294,24 @@ def exactly_zero(*, strict: bool = True) -> tuple[dict[str, Any], Property]:
     }, prop
 
 
+def test_rows_that_share_inputs_and_outputs_add_up() -> None:
+    """``y >= 1/2 - x`` and ``y >= 1/2 + x`` together say ``y >= 1/2``, as no half allows."""
+    rows = [
+        LinearConstraint(((0, Fraction(slope)),), ((0, Fraction(-1)),), Fraction(-1, 2))
+        for slope in (-1, 1)
+    ]
+    prop = one_case(*rows)
+    cores = [exact(3, rows=(1, 1)), exact(4, [0, 1, 2], rows=(1, 1))]
+    cores += [exact(5, [0, 1, 2], rows=(1, 1)), exact(6, rows=(1, 1))]
+    document = exactly_zero()[0] | head(prop) | {"cores": cores}
+
+    assert check(document, prop).accepted
+    for n in (0, 3):
+        for lone in ([1, 0], [0, 1]):
+            report = check(edited(document, f"cores.{n}.rows", lone), prop)
+            assert f"core {n}" in report.reason
+
+
 def test_exact_cores_show_that_a_strict_bound_is_only_touched() -> None:
     document, prop = exactly_zero()
 

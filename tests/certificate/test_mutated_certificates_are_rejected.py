@@ -227,7 +227,10 @@ def test_every_changed_file_is_refused(tmp_path: Path) -> None:
     made = 0
     for _, proof, mutant in mutants(340, 16):
         path.write_text(json.dumps({**mutant, "digest": digest(proof.document)}))
-        with pytest.raises(CorruptFileError, match="certificate"):
+        with pytest.raises(
+            CorruptFileError,
+            match=r"changed after it was written|not a certificate in the format|without digest",
+        ):
             read_certificate(path)
         made += 1
 

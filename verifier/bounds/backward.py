@@ -29,6 +29,7 @@ import numpy as np
 
 from verifier.bounds.kernel_data import workspace
 from verifier.bounds.layers import HUGE, TINY
+from verifier.bounds.loading import load_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,9 +111,7 @@ def lower_bounds(
     chosen = (multipliers.alpha, multipliers.q, multipliers.beta)
     parts = (coefficients, rows.constant, rows.magnitude)
     if layers.compiled:
-        from verifier.bounds import kernels
-
-        work = workspace(layers.flat, scale, rows=1)
+        work, kernels = workspace(layers.flat, scale, rows=1), load_kernels()
         found = kernels.lower_bounds(layers.flat, bounds.flat, rows.owner, parts, chosen, work)
         return LinearBound(*found)
     lines = bounds.relaxation.take(rows.owner)

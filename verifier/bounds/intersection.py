@@ -23,6 +23,7 @@ from verifier.bounds import backward, interval, zonotope
 from verifier.bounds.box import Box
 from verifier.bounds.kernel_data import workspace
 from verifier.bounds.layers import HUGE, INPUT
+from verifier.bounds.loading import load_kernels
 from verifier.bounds.region_bounds import RegionBounds
 from verifier.bounds.relaxation import relax
 from verifier.errors import RefusedError
@@ -125,12 +126,10 @@ def bound_regions(
 def _compiled(
     layers: Layers, parent: RegionBounds, phases: NDArray[np.int8], scale: Array
 ) -> RegionBounds:
-    from verifier.bounds import kernels
-
     neurons = Box(parent.neurons.lower.copy(), parent.neurons.upper.copy())
     found = RegionBounds(parent.box, neurons, parent.empty.copy(), parent.slices)
     work = workspace(layers.flat, scale, rows=0)
-    kernels.bound_regions(layers.flat, found.flat, phases, found.empty, work)
+    load_kernels().bound_regions(layers.flat, found.flat, phases, found.empty, work)
     return found
 
 

@@ -5,7 +5,7 @@ Sources are numbered 0 for the input and ``k + 1`` for ReLU layer ``k``. A *sour
 input's entries first, then all neurons, layer by layer.
 
 Compiled code that is kept on disk reads fields by position and is made anew when ``kernels``
-changes, not when this file does: a change here goes with one there.
+changes, not when this file does: a change here has to be repeated there, or it will not load.
 """
 
 from __future__ import annotations
@@ -105,24 +105,24 @@ def workspace(net: Network, scale: Array, rows: int) -> Workspace:
     sources, inputs = len(net.place) - 1, int(net.place[1])
     entries, neurons = int(net.place[-1]), int(net.place[-1]) - inputs
     widest = int(np.diff(net.place).max())
-    rows = rows if rows > 0 else 2 * widest
+    rows = rows if rows > 0 else 2 * int(np.diff(net.place)[1:].max(initial=1))
     live = np.empty((sources, widest), dtype=np.int64)
     live[0, :inputs] = np.arange(inputs)
     lives = np.zeros(sources, dtype=np.int64)
     lives[0] = inputs
     return Workspace(
-        np.empty(entries),
-        np.empty(entries),
-        np.empty(entries),
-        np.empty(neurons),
-        np.empty(neurons),
-        np.empty(neurons),
-        live,
-        lives,
-        np.empty((len(net.source), widest * widest)),
-        np.empty((sources, rows, widest)),
-        np.zeros(sources, dtype=np.bool_),
-        np.empty(rows),
-        np.empty(rows),
-        scale,
+        middle=np.empty(entries),
+        half=np.empty(entries),
+        magnitude=np.empty(entries),
+        alpha=np.empty(neurons),
+        slope=np.empty(neurons),
+        offset=np.empty(neurons),
+        live=live,
+        lives=lives,
+        compact=np.empty((len(net.source), widest * widest)),
+        rows=np.empty((sources, rows, widest)),
+        used=np.zeros(sources, dtype=np.bool_),
+        constant=np.empty(rows),
+        terms=np.empty(rows),
+        scale=scale,
     )

@@ -7,16 +7,18 @@ decided in most regions, a region takes a sixth to an eighth of its share of a b
 products (``python -m benchmarks.bounding``). But loading a compiler takes half a second, so small
 work does not come here. Results differ in rounding only; both ways meet the same exact oracles.
 
-Numba compiles without fast-math: NaN and infinity keep their meaning, and comparisons are written
-so that NaN, which overflow leaves behind, loses: it never tightens a bound (``max`` and ``min``
-keep their first argument unless the second is better), it leaves a phase open, and a bound whose
-terms it enters is given up.
+Numba keeps compiled code on disk, beside this file or in the user's cache; where it can write to
+neither, each process compiles anew. It compiles without fast-math: NaN and infinity keep their
+meaning, and comparisons are written so that NaN, which overflow leaves behind, loses: it never
+tightens a bound (``max`` and ``min`` keep their first argument unless the second is better), it
+leaves a phase open, and a bound whose terms it enters is given up.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from scipy.linalg import cython_blas  # noqa: F401  (What numba makes of np.dot.)
 
 from verifier.bounds import layers
 from verifier.bounds.kernel_data import (
@@ -30,14 +32,33 @@ from verifier.bounds.kernel_data import (
     Workspace,
 )
 
-# Compiled code on disk keeps the constants it was compiled with until *this* file changes, so they
-# are written down here once more.
+# Compiled code on disk keeps the constants and the order of fields that it was compiled with until
+# *this* file changes, so they are written down here once more.
 UNIT, TINY, HUGE = 2.0**-53, 2.0**-900, 2.0**1000
-if (UNIT, TINY, HUGE) != (layers.UNIT, layers.TINY, layers.HUGE):
-    message = "the constants of kernels.py are not those of layers.py"
+NETWORK = "place edges source matrix weights transposed bias error"
+REGIONS = "box_lower box_upper lower upper"
+WORKSPACE = (
+    "middle half magnitude alpha slope offset live lives compact rows used constant terms scale"
+)
+if (UNIT, TINY, HUGE) != (layers.UNIT, layers.TINY, layers.HUGE) or (
+    NETWORK.split(),
+    REGIONS.split(),
+    WORKSPACE.split(),
+) != tuple(list(kind._fields) for kind in (Network, Regions, Workspace)):
+    message = "kernels.py was written for other constants or fields: bring it up to date"
     raise ImportError(message)
 
-compiled = njit(cache=True, nogil=True, error_model="numpy")
+
+def _can_be_kept() -> bool:
+    """Tell whether there is a place on disk for compiled code."""
+    try:
+        njit(cache=True)(_can_be_kept)
+    except RuntimeError:
+        return False
+    return True
+
+
+compiled = njit(cache=_can_be_kept(), nogil=True, error_model="numpy")
 inner = njit(nogil=True, error_model="numpy")
 
 

@@ -136,14 +136,14 @@ class Layers:
         """The layers in front of ReLUs as compiled code reads them."""
         matrices = [weight for layer in self.hidden for weight in layer.weights.values()]
         return Network(
-            _indices(accumulate([self.input_width, *self.widths], initial=0)),
-            _indices(accumulate((len(layer.weights) for layer in self.hidden), initial=0)),
-            _indices(source + 1 for layer in self.hidden for source in layer.weights),
-            _indices(accumulate((matrix.size for matrix in matrices), initial=0)),
-            np.concatenate([np.zeros(0), *(matrix.ravel() for matrix in matrices)]),
-            np.concatenate([np.zeros(0), *(matrix.T.ravel() for matrix in matrices)]),
-            np.concatenate([np.zeros(0), *(layer.bias for layer in self.hidden)]),
-            self.error,
+            place=_indices(accumulate([self.input_width, *self.widths], initial=0)),
+            edges=_indices(accumulate((len(layer.weights) for layer in self.hidden), initial=0)),
+            source=_indices(source + 1 for layer in self.hidden for source in layer.weights),
+            matrix=_indices(accumulate((matrix.size for matrix in matrices), initial=0)),
+            weights=np.concatenate([np.zeros(0), *(matrix.ravel() for matrix in matrices)]),
+            transposed=np.concatenate([np.zeros(0), *(matrix.T.ravel() for matrix in matrices)]),
+            bias=np.concatenate([np.zeros(0), *(layer.bias for layer in self.hidden)]),
+            error=self.error,
         )
 
     def place(self, source: int) -> slice:

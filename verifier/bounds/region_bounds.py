@@ -54,7 +54,12 @@ class RegionBounds:
     @property
     def flat(self) -> Regions:
         """The bounds as compiled code reads them."""
-        return Regions(self.box.lower, self.box.upper, self.neurons.lower, self.neurons.upper)
+        return Regions(
+            box_lower=self.box.lower,
+            box_upper=self.box.upper,
+            lower=self.neurons.lower,
+            upper=self.neurons.upper,
+        )
 
     @cached_property
     def unstable_count(self) -> NDArray[np.intp]:

@@ -8,7 +8,8 @@ What it relies on is the network and the property as they were read, and these f
 
   1. ``document``           types, ranges, finite numbers
   2. ``regions``            bounds on the neurons of each region that a core needs
-  3. ``core_bound``         each core's multipliers refute its case in its region
+  3. ``core_bound``         each core's multipliers refute its case in its region; ``exact_core``,
+                            where that takes arithmetic without rounding
   4. ``unit_propagation``   the clauses that 1 to 3 give contradict each other
 
 Why that proves ``holds``: take a violation ``x``. Let each atom be true where what it says of ``x``

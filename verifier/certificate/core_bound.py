@@ -185,7 +185,9 @@ class _CoreRow:
         """Return the coefficient on the preactivation; constants are added on the way."""
         bounds, key = self._region.layers[layer], (layer, index)
         lower, upper = bounds.lower[index], bounds.upper[index]
-        if lower >= 0:
+        if self._phases.get(layer, {}).get(index) is False:
+            coefficient = 0  # Where the bounds allow 0 alone, so does the other phase.
+        elif lower >= 0:
             coefficient = c
         elif upper <= 0:
             coefficient = 0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Longer numbers occur in no certificate; they would only keep the checker busy.
 MOST_BITS = 4096
-_MOST_CHARACTERS = 2500
+MOST_CHARACTERS = 2500
 # Fields of a core besides region and case: of kinds that have a name, and of the usual kind.
 _CORE_FIELDS = {"empty": ("empty",), "exact": ("exact", "rows", "masses")}
 _USUAL_FIELDS = ("rows", "neurons", "masses")
@@ -167,7 +167,7 @@ def number(value: Any, place: str) -> Fraction:
     elif isinstance(value, int) and not isinstance(value, bool):
         if value.bit_length() <= MOST_BITS:
             return Fraction(value)
-    elif isinstance(value, str) and len(value) <= _MOST_CHARACTERS:
+    elif isinstance(value, str) and len(value) <= MOST_CHARACTERS:
         match = _RATIONAL.fullmatch(value)
         if match and (denominator := int(match[2] or 1)):
             return Fraction(int(match[1]), denominator)
@@ -327,6 +327,10 @@ def _core(value: Any, place: str, region_count: int, shape: Shape) -> CoreEntry:
     weights = tuple(_nonnegative(w, f"{place}, row {n}") for n, w in enumerate(rows))
     masses = _masses(fields["masses"], place, shape)
     if kind == "exact":
+        # Sums of fractions with foreign denominators grow without bound; a core may be scaled.
+        if any(value.denominator != 1 for value in (*weights, *masses.values())):
+            msg = f"{place}: an exact core has whole numbers only"
+            raise RejectedError(msg)
         return CoreEntry(region, case, ExactMultipliers(weights, masses))
     neurons: dict[tuple[int, int], tuple[Fraction, Fraction]] = {}
     for n, entry in enumerate(_sequence(fields["neurons"], f"{place}, neurons")):

@@ -39,8 +39,8 @@ class ExactMultipliers:
     """The numbers of an exact core.
 
     Attributes:
-        rows: One weight ``>= 0`` for each constraint of the case.
-        masses: By layer and index: ``m >= 0``; only for phases that the path demands.
+        rows: One weight ``>= 0`` for each constraint of the case, a whole number.
+        masses: By layer and index: ``m >= 0``, whole; only for phases that the path demands.
     """
 
     rows: tuple[Fraction, ...]

@@ -53,19 +53,23 @@ def read_certificate(path: Path) -> dict[str, Any]:
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             msg = f"{path}: not a certificate in the format {FORMAT!r}"
             raise CorruptFileError(msg)
-        written, found = document.pop("digest", None), digest(document)
+        written, found = document.get("digest"), digest(document)
     except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         msg = f"{path}: not a certificate: {error}"
         raise CorruptFileError(msg) from error
+    if written is None:
+        msg = f"{path}: a certificate without digest: write it anew"
+        raise CorruptFileError(msg)
     if written != found:
         msg = f"{path}: changed after it was written: digest {written!r}, of the content {found!r}"
         raise CorruptFileError(msg)
-    return document
+    return {key: value for key, value in document.items() if key != "digest"}
 
 
 def digest(document: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a certificate's content as its file holds it, in hexadecimal."""
-    return hashlib.sha256(_canonical(document)).hexdigest()
+    """Return the SHA-256 of a certificate's content but for the digest, in hexadecimal."""
+    content = {key: value for key, value in document.items() if key != "digest"}
+    return hashlib.sha256(_canonical(content)).hexdigest()
 
 
 def _canonical(document: Mapping[str, Any]) -> bytes:

@@ -141,7 +141,8 @@ def _bound(
         _impose(lower, upper, demanded)
         if box_is_empty((lower, upper)):
             return None
-        unstable = [i for i, low in enumerate(lower) if low < 0 < upper[i]]
+        # Bounds that end at 0 may still be cut, and cross: only a demanded phase puts them there.
+        unstable = [i for i, low in enumerate(lower) if low <= 0 <= upper[i] and i not in demanded]
         if unstable and _reads_a_layer(network, layer):
             _cut(lower, upper, unstable, backward_bounds(region, layer, unstable))
             _impose(lower, upper, demanded)

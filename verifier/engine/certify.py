@@ -9,10 +9,12 @@ a core whose margin is of the size of those roundings might be rejected, never w
 
 from __future__ import annotations
 
+from math import lcm
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from verifier.certificate.document import MOST_CHARACTERS
 from verifier.certificate.format import FORMAT
 from verifier.engine.forest import in_chunks, regions_of
 from verifier.engine.region import exact_bounds
@@ -136,8 +138,14 @@ class _Writer:
                 "literals, but finds no multipliers that show it"
             )
             raise RefusedError(msg)
-        masses = [[*neuron, str(mass)] for neuron, mass in found.literals.items()]
-        return {"exact": True, "rows": list(map(str, found.rows)), "masses": masses}
+        scale = lcm(*(value.denominator for value in (*found.rows, *found.literals.values())))
+        rows = [str(weight * scale) for weight in found.rows]
+        masses = [[*neuron, str(mass * scale)] for neuron, mass in found.literals.items()]
+        longest = max(len(str(value)) for value in [*rows, *(mass for *_, mass in masses)])
+        if longest > MOST_CHARACTERS:
+            msg = f"case {core.case}: its exact multipliers have up to {longest} digits"
+            raise RefusedError(msg)
+        return {"exact": True, "rows": rows, "masses": masses}
 
     def _region(self, group: int, path: Path, region: Region) -> dict[str, Any]:
         alpha = [
