@@ -34,7 +34,10 @@ def test_every_verdict_and_certificate_of_random_cases_is_right(chunk: int) -> N
     assert counts["certificates accepted"] >= 3 * CHUNK
 
 
-def test_a_few_random_cases_agree_in_every_run() -> None:
-    reports = [run_case(seed) for seed in range(100_000, 100_003)]
+# Neurons that touch 0 exactly, where bounds with and without rounding see different phases.
+ONCE_REJECTED = (203_019, 204_636, 205_319, 206_219, 206_343)
 
-    assert [report.failures for report in reports] == [[]] * 3
+
+@pytest.mark.parametrize("seed", [*range(100_000, 100_003), *ONCE_REJECTED])
+def test_a_few_random_cases_agree_in_every_run(seed: int) -> None:
+    assert run_case(seed).failures == []

@@ -24,6 +24,7 @@ from verifier.certificate.integer_matrix import quotients_rounded_down
 from verifier.certificate.scaled_network import (
     FRACTION_BITS,
     INPUT,
+    ONE,
     exponent_above,
     power_of_two,
     rounded_down,
@@ -185,8 +186,10 @@ class _CoreRow:
         """Return the coefficient on the preactivation; constants are added on the way."""
         bounds, key = self._region.layers[layer], (layer, index)
         lower, upper = bounds.lower[index], bounds.upper[index]
-        if self._phases.get(layer, {}).get(index) is False:
-            coefficient = 0  # Where the bounds allow 0 alone, so does the other phase.
+        if index in bounds.demanded:
+            coefficient = c if bounds.demanded[index] else 0
+        elif lower <= 0 <= upper and key in self._slopes:
+            coefficient = self._relaxed_unstable(key, c, lower, upper)
         elif lower >= 0:
             coefficient = c
         elif upper <= 0:
@@ -200,7 +203,10 @@ class _CoreRow:
 
     def _relaxed_unstable(self, key: NeuronKey, c: int, lower: int, upper: int) -> int:
         above = max(self._upper_masses.get(key, 0), -c)
-        below_slope, above_slope = self._region.slopes(*key)
+        if lower < 0 < upper:
+            below_slope, above_slope = self._region.slopes(*key)
+        else:  # It ends at 0, so ``y`` is 0 or ``z``; multipliers are made with wider bounds.
+            below_slope, above_slope = 0, 0 if lower < 0 else ONE
         on_lower = ((c + above) * self._slopes.get(key, below_slope)) >> FRACTION_BITS
         on_upper = (-above * above_slope) >> FRACTION_BITS
         self._constant += min(-on_upper * lower, (-above - on_upper) * upper)

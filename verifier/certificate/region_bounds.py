@@ -6,8 +6,8 @@ layer before, then *backward rows*: a linear lower bound on ``+z`` or ``-z`` tha
 down to the inputs. On the way each ReLU ``y = max(z, 0)`` with coefficient ``c`` is replaced by its
 preactivation ``z``:
 
-    active   (lower >= 0)   c y  =  c z
-    inactive (upper <= 0)   c y  =  0
+    active                  c y  =  c z
+    inactive                c y  =  0
     unstable, c >= 0        c y >=  a z                                   for any a in [0, c]
     unstable, c <  0        c y >=  a z + min(-a l, (c - a) u)            for any a in [c, 0]
 
@@ -40,20 +40,26 @@ Ends = tuple[list[int], list[int]]
 class LayerBounds:
     """Final bounds of one ReLU layer's preactivations in one region.
 
+    A neuron whose phase is demanded has that phase, even where its bounds allow the value 0 alone.
+
     Attributes:
         lower: In fixed point, one for each neuron.
         upper: The same.
+        demanded: The neurons whose phase is demanded, and whether that is the active one.
         packed: Cache of the parts of edges that backward rows need, by number of the edge.
     """
 
     lower: list[int]
     upper: list[int]
+    demanded: Mapping[int, bool]
     packed: dict[int, Packed] = field(default_factory=dict)
 
     @cached_property
     def live(self) -> list[int]:
         """The neurons that are not inactive."""
-        return [i for i, u in enumerate(self.upper) if u > 0 or self.lower[i] >= 0]
+        return [
+            i for i, u in enumerate(self.upper) if self.demanded.get(i, u > 0 or self.lower[i] >= 0)
+        ]
 
     @cached_property
     def unstable(self) -> list[int]:

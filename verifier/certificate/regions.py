@@ -115,7 +115,7 @@ def _bound_whole_box(
             _cut(lower, upper, everyone, backward_bounds(region, layer, everyone))
         if box_is_empty((lower, upper)):
             return None
-        bounds = LayerBounds(lower, upper)
+        bounds = LayerBounds(lower, upper, {})
         region.layers.append(bounds)
         chords = bounds.chords
         lines.append({i: rounded_down(given[i]) if i in given else chords[i] for i in chords})
@@ -135,20 +135,21 @@ def _bound(
     lines = [dict.fromkeys(active, ONE) for active in alphas]
     region = Region(network, box, parent.layers[:first], lines)
     for layer in range(first, len(parent.layers)):
-        before, demanded = parent.layers[layer], phases.get(layer, {})
+        # A copy: the path's own phases go on to change.
+        before, demanded = parent.layers[layer], dict(phases.get(layer, {}))
         lower, upper = list(before.lower), list(before.upper)
         _cut(lower, upper, range(len(lower)), interval_bounds(region, layer))
         _impose(lower, upper, demanded)
         if box_is_empty((lower, upper)):
             return None
-        # Bounds that end at 0 may still be cut, and cross: only a demanded phase puts them there.
+        # Those that end at 0 too: they may be cut further, and cross.
         unstable = [i for i, low in enumerate(lower) if low <= 0 <= upper[i] and i not in demanded]
         if unstable and _reads_a_layer(network, layer):
             _cut(lower, upper, unstable, backward_bounds(region, layer, unstable))
             _impose(lower, upper, demanded)
             if box_is_empty((lower, upper)):
                 return None
-        region.layers.append(LayerBounds(lower, upper))
+        region.layers.append(LayerBounds(lower, upper, demanded))
     return region
 
 
