@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.evidence import ACCEPTED, check_result
 from compression.registry import make_method
+from verifier.bounds.loading import load_kernels
 from verifier.change.match import infer_map
 from verifier.ir.onnx_reader import read_onnx
 from verifier.options import EngineOptions
@@ -179,7 +180,8 @@ class _Run:
 
     def __init__(self, suite: Suite, experiment: Experiment, out: Path) -> None:
         self._suite, self._experiment, self._out = suite, experiment, out
-        self._options = EngineOptions(timeout_seconds=suite.timeout_seconds)
+        self._options = EngineOptions(timeout_seconds=suite.timeout_seconds, compiled=True)
+        load_kernels()
         self._verdict_only = replace(self._options, minimize=False)
         self._graph = read_onnx(suite.folder / experiment.network)
         self._property = read_vnnlib(suite.folder / experiment.prop)

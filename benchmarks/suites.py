@@ -3,10 +3,11 @@
 
 An *experiment* is one original, one property and any number of variants of the original: the
 property is proved for the original once and carried over to each variant. An experiment without
-variants measures a proof from scratch. A suite lists experiments in one of two ways:
+variants measures a proof from scratch. A suite lists experiments in one of three ways:
 
   * ``[[grid]]``: every network with every property, and every ``[[variant]]`` that a compression
     method makes;
+  * ``instances``: a file of networks and properties, all from scratch;
   * ``[published]``: a file of instances whose networks are variants made by others; a pattern
     tells each one's original from its name.
 """
@@ -109,7 +110,13 @@ def load_suite(name: str, data: Path) -> Suite:
         raise UsageError(msg)
     document = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     folder = data / document["folder"]
-    experiments = _grid(document) if "grid" in document else _published(document, folder)
+    if "grid" in document:
+        experiments = _grid(document)
+    elif "instances" in document:
+        _, *rows = _rows(folder / document["instances"])
+        experiments = tuple(Experiment(network, prop) for network, prop, *_ in rows)
+    else:
+        experiments = _published(document, folder)
     return Suite(
         name,
         document["title"],

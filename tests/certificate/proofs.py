@@ -89,7 +89,7 @@ def path_of(document: Document, region: int) -> list[int]:
     """Return the literals from the root of a region to it."""
     path = []
     while document["regions"][region]["parent"] is not None:
-        path.append(document["regions"][region]["literal"])
+        path += document["regions"][region]["literals"]
         region = document["regions"][region]["parent"]
     return path
 

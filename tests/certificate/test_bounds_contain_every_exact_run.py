@@ -56,7 +56,10 @@ class Cut(NamedTuple):
         regions = [region]
         for depth, literal in enumerate(self.literals, start=1):
             if region is not None:
-                region = child_region(region, literal, self.phases(depth), self.alphas[depth])
+                cuts = [literal] if isinstance(literal, Threshold) else []
+                layers = [] if isinstance(literal, Threshold) else [literal[0]]
+                phases, alphas = self.phases(depth), self.alphas[depth]
+                region = child_region(region, cuts, layers, phases, alphas)
             regions.append(region)
         return regions
 

@@ -48,15 +48,21 @@ def pick(rng: Rng, values: Any) -> int:
     return int(rng.integers(len(values)))
 
 
+def literals_of_a_region(rng: Rng, document: Document) -> list[int]:
+    children: list[list[int]]
+    children = [region["literals"] for region in document["regions"] if "literals" in region]
+    return children[pick(rng, children)]
+
+
 def flip_a_regions_literal(rng: Rng, document: Document) -> None:
-    children = [region for region in document["regions"] if "literal" in region]
-    children[pick(rng, children)]["literal"] *= -1
+    literals = literals_of_a_region(rng, document)
+    literals[pick(rng, literals)] *= -1
 
 
 def cut_a_region_elsewhere(rng: Rng, document: Document) -> None:
-    children = [region for region in document["regions"] if "literal" in region]
+    literals = literals_of_a_region(rng, document)
     literal = int(rng.integers(1, len(document["atoms"]) + 2)) * int(rng.choice([1, -1]))
-    children[pick(rng, children)]["literal"] = literal
+    literals[pick(rng, literals)] = literal
 
 
 def give_a_region_another_parent(rng: Rng, document: Document) -> None:

@@ -199,7 +199,7 @@ def test_bounds_are_those_of_exact_arithmetic(kind: str, skips: float) -> None:
     literals = [(k, i) for k, row in enumerate(region.layers) for i in row.unstable[:2]]
     assert literals
     for (layer, index), is_active, own in product(literals, (True, False), (alphas, others)):
-        child = child_region(region, (layer, index, is_active), {layer: {index: is_active}}, own)
+        child = child_region(region, [], [layer], {layer: {index: is_active}}, own)
         bounds = reference.bounds(exact, {(layer, index): is_active}, second(own))
         assert (child is None) == any(low > high for row in bounds for low, high in row)
         if child is not None:

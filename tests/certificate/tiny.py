@@ -76,7 +76,7 @@ def root(case: int = 0) -> Document:
 
 
 def child(literal: int, alpha: tuple[int, ...] = (), parent: int = 0) -> Document:
-    return {"parent": parent, "literal": literal, "alpha": [list(alpha)]}
+    return {"parent": parent, "literals": [literal], "alpha": [list(alpha)]}
 
 
 def core(region: int, case: int = 0, **changes: Any) -> Document:

@@ -66,13 +66,13 @@ Atom = CaseAtom | PhaseAtom | ThresholdAtom
 
 @dataclass(frozen=True)
 class RegionEntry:
-    """A region: a root, with ``case`` and ``slopes``, or a child, with ``parent`` and ``literal``.
+    """A region: a root, with ``case`` and ``slopes``, or a child, with ``parent`` and ``literals``.
 
-    ``parent`` is -1 and ``literal`` is 0 for a root, ``case`` is -1 for a child.
+    ``parent`` is -1 for a root, which has no literals; ``case`` is -1 for a child.
     """
 
     parent: int
-    literal: int
+    literals: tuple[int, ...]
     case: int
     slopes: tuple[Mapping[int, Fraction], ...]
     alphas: tuple[frozenset[int], ...]
@@ -265,7 +265,7 @@ def _check_distinct(atoms: Sequence[Atom]) -> None:
 def _region(value: Any, position: int, atoms: Sequence[Atom], shape: Shape) -> RegionEntry:
     place = f"region {position}"
     is_root = isinstance(value, Mapping) and "case" in value
-    own = {"case", "slopes"} if is_root else {"literal"}
+    own = {"case", "slopes"} if is_root else {"literals"}
     fields = _fields(value, place, {"parent", "alpha"} | own)
     alphas = tuple(
         _distinct_indices(layer, width, f"{place}, alpha, layer {n}")
@@ -279,16 +279,20 @@ def _region(value: Any, position: int, atoms: Sequence[Atom], shape: Shape) -> R
     )
     if not is_root:
         parent = _index(fields["parent"], position, f"{place}, parent")
-        literal = _literal(fields["literal"], len(atoms), f"{place}, literal")
-        if isinstance(atoms[abs(literal) - 1], CaseAtom):
-            msg = f"{place}, literal: {literal} is a case, which cuts no region"
-            raise RejectedError(msg)
-        return RegionEntry(parent, literal, -1, (), alphas)
+        literals = tuple(
+            _literal(value, len(atoms), f"{place}, literals")
+            for value in _sequence(fields["literals"], f"{place}, literals")
+        )
+        for literal in literals:
+            if isinstance(atoms[abs(literal) - 1], CaseAtom):
+                msg = f"{place}, literals: {literal} is a case, which cuts no region"
+                raise RejectedError(msg)
+        return RegionEntry(parent, literals, -1, (), alphas)
     if fields["parent"] is not None:
         msg = f"{place}, parent: a root has null, not {described(fields['parent'])}"
         raise RejectedError(msg)
     case = _index(fields["case"], len(shape.constraints), f"{place}, case")
-    return RegionEntry(-1, 0, case, _slopes(fields["slopes"], place, shape), alphas)
+    return RegionEntry(-1, (), case, _slopes(fields["slopes"], place, shape), alphas)
 
 
 def _distinct_indices(value: Any, width: int, place: str) -> frozenset[int]:

@@ -20,7 +20,7 @@ from verifier.certificate.regions import Threshold, child_region, root_region
 from verifier.certificate.unit_propagation import ClauseSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from fractions import Fraction
 
     from verifier.certificate.document import Atom, CoreEntry, HoldsDocument
@@ -63,7 +63,7 @@ class _PathStep:
     """One region on the current path, with its bounds; no bounds where it is empty."""
 
     number: int
-    literal: int
+    literals: tuple[int, ...]
     region: Region | None
 
 
@@ -79,33 +79,30 @@ class _Path:
     @property
     def literals(self) -> list[int]:
         """The literals that cut the last region out of its root."""
-        return [step.literal for step in self.steps[1:]]
+        return [literal for step in self.steps for literal in step.literals]
 
     def demand(self, number: int) -> None:
-        """Take on the literal of a region that will be the next step.
+        """Take on the literals of a region that will be the next step.
 
         Raises:
             RejectedError: The path is too long, or has the atom already.
         """
-        literal = self._content.regions[number].literal
-        if not literal:
-            return
-        if abs(literal) in self._variables:
-            msg = f"region {number}: its path has atom {abs(literal) - 1} already"
-            raise RejectedError(msg)
-        if len(self._variables) >= MOST_LITERALS:
-            msg = f"region {number}: its path has more than {MOST_LITERALS} literals"
-            raise RejectedError(msg)
-        self._variables.add(abs(literal))
-        atom = self._content.atoms[abs(literal) - 1]
-        if isinstance(atom, PhaseAtom):
-            self.phases.setdefault(atom.layer, {})[atom.index] = literal > 0
+        for literal in self._content.regions[number].literals:
+            if abs(literal) in self._variables:
+                msg = f"region {number}: its path has atom {abs(literal) - 1} already"
+                raise RejectedError(msg)
+            if len(self._variables) >= MOST_LITERALS:
+                msg = f"region {number}: its path has more than {MOST_LITERALS} literals"
+                raise RejectedError(msg)
+            self._variables.add(abs(literal))
+            atom = self._content.atoms[abs(literal) - 1]
+            if isinstance(atom, PhaseAtom):
+                self.phases.setdefault(atom.layer, {})[atom.index] = literal > 0
 
     def retreat_to(self, parent: int) -> None:
         """Drop steps until the last one is the given region, or none is left."""
         while self.steps and self.steps[-1].number != parent:
-            literal = self.steps.pop().literal
-            if literal:
+            for literal in self.steps.pop().literals:
                 self._variables.remove(abs(literal))
                 atom = self._content.atoms[abs(literal) - 1]
                 if isinstance(atom, PhaseAtom):
@@ -223,13 +220,13 @@ class _Walk:
             number = waiting.pop()
             path.retreat_to(self._content.regions[number].parent)
             path.demand(number)
-            literal = self._content.regions[number].literal
-            path.steps.append(_PathStep(number, literal, self._bounded(number, path)))
+            literals = self._content.regions[number].literals
+            path.steps.append(_PathStep(number, literals, self._bounded(number, path)))
             yield path
             waiting.extend(self._children.get(number, []))
 
     def _bounded(self, number: int, path: _Path) -> Region | None:
-        """Return the region that comes next on a path, which has taken on its literal."""
+        """Return the region that comes next on a path, which has taken on its literals."""
         entry = self._content.regions[number]
         if not path.steps:
             box = self._cases[entry.case].box
@@ -237,16 +234,10 @@ class _Walk:
         parent = path.steps[-1].region
         if parent is None:
             return None
-        literal: Threshold | tuple[int, int, bool]
-        match self._content.atoms[abs(entry.literal) - 1]:
-            case ThresholdAtom(index, value):
-                literal = Threshold(index, value, entry.literal > 0)
-            case PhaseAtom(layer, index):
-                literal = (layer, index, entry.literal > 0)
-            case CaseAtom():
-                msg = f"region {number}: a case cuts no region"
-                raise RejectedError(msg)
-        return child_region(parent, literal, path.phases, entry.alphas)
+        atoms = [self._content.atoms[abs(literal) - 1] for literal in entry.literals]
+        layers = [atom.layer for atom in atoms if isinstance(atom, PhaseAtom)]
+        cuts = list(self._thresholds(entry.literals))
+        return child_region(parent, cuts, layers, path.phases, entry.alphas)
 
     def confirmed_cores(self, path: _Path) -> Iterator[CoreEntry]:
         """Check the cores of the region at the end of a path; yield each that holds.
@@ -276,15 +267,15 @@ class _Walk:
             return "the region is not empty"
         case = self._cases[core.case]
         if isinstance(core.multipliers, ExactMultipliers):
-            box = exact_box(case.box, self._thresholds(path))
+            box = exact_box(case.box, self._thresholds(path.literals))
             is_refuted = refutes_exactly(region, box, case, core.multipliers, phases)
         else:
             is_refuted = refutes(region, case, core.multipliers, phases)
         return "" if is_refuted else "its multipliers do not refute the case"
 
-    def _thresholds(self, path: _Path) -> Iterator[Threshold]:
-        """Yield what a path demands of inputs."""
-        for literal in path.literals:
+    def _thresholds(self, literals: Iterable[int]) -> Iterator[Threshold]:
+        """Yield what literals demand of inputs."""
+        for literal in literals:
             atom = self._content.atoms[abs(literal) - 1]
             if isinstance(atom, ThresholdAtom):
                 yield Threshold(atom.index, atom.value, literal > 0)

@@ -81,22 +81,24 @@ def root_region(
 
 def child_region(
     parent: Region,
-    literal: Threshold | tuple[int, int, bool],
+    cuts: Sequence[Threshold],
+    layers: Sequence[int],
     phases: Phases,
     alphas: Sequence[AbstractSet[int]],
 ) -> Region | None:
-    """Return the region that a literal cuts out of another, or nothing if it is empty.
+    """Return the region that literals cut out of another, or nothing if it is empty.
 
     Args:
         parent: The region that is cut.
-        literal: A threshold of an input, or layer, index and ``True`` for the active phase.
-        phases: All phases on the path, the literal's included.
+        cuts: What the literals demand of inputs.
+        layers: Layers of the neurons whose phases they demand.
+        phases: All phases on the path, those of the literals included.
         alphas: For each layer, the neurons whose lower line is ``y >= z``.
     """
-    if isinstance(literal, Threshold):
-        box = _cut_box(parent, literal)
+    if cuts:
+        box = _cut_box(parent, cuts)
         return None if box_is_empty(box) else _bound(parent, box, phases, alphas, 0)
-    first = _first_other_lower_line(parent, alphas, literal[0])
+    first = _first_other_lower_line(parent, alphas, min(layers, default=len(alphas)))
     return _bound(parent, parent.box, phases, alphas, first)
 
 
@@ -174,14 +176,14 @@ def _impose(lower: list[int], upper: list[int], demanded: Mapping[int, bool]) ->
             upper[neuron] = min(upper[neuron], 0)
 
 
-def _cut_box(parent: Region, threshold: Threshold) -> Ends:
+def _cut_box(parent: Region, cuts: Sequence[Threshold]) -> Ends:
     lower, upper = list(parent.box[0]), list(parent.box[1])
-    index = threshold.index
-    value = parent.network.scaled_input(index, threshold.value)
-    if threshold.is_upper:
-        upper[index] = min(upper[index], rounded_up(value))
-    else:
-        lower[index] = max(lower[index], rounded_down(value))
+    for cut in cuts:
+        value = parent.network.scaled_input(cut.index, cut.value)
+        if cut.is_upper:
+            upper[cut.index] = min(upper[cut.index], rounded_up(value))
+        else:
+            lower[cut.index] = max(lower[cut.index], rounded_down(value))
     return lower, upper
 
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from verifier.certificate.document import MOST_CHARACTERS
 from verifier.certificate.format import FORMAT
-from verifier.engine.forest import in_chunks, regions_of
+from verifier.engine.forest import in_chunks, prefixes, regions_of
+from verifier.engine.refute import Query, evaluate
 from verifier.engine.region import exact_bounds
 from verifier.errors import RefusedError
 from verifier.ir.fingerprint import fingerprint
@@ -64,9 +65,7 @@ def certificate_of_cores(
     for group in range(len(problem.groups)):
         members = [core for core in cover.cores if problem.group_of(core.case) == group]
         for chunk in in_chunks(members):
-            regions = regions_of(problem, group, [core.path for core in chunk])
-            for core in chunk:
-                writer.add(core, group, regions)
+            writer.add(chunk, group)
     return _head(problem.graph, problem.prop, Verdict.HOLDS) | {
         "atoms": [_atom(atom) for atom in refutation.atoms],
         "regions": writer.regions,
@@ -95,6 +94,15 @@ def _atom(atom: int | Neuron | tuple[int, float]) -> list[Any]:
             return ["at_most", *atom]
 
 
+STRIDES = (1 << 30, 8, 4, 2, 1)
+"""By how many literals a region is below the one it is bounded from; the largest that will do is
+taken. Most cores are refuted by bounds straight from the root, and regions are what takes a checker
+its time."""
+
+# Group, path and stride of a region.
+_Key = tuple[int, "Path", int]
+
+
 class _Writer:
     """Collects regions and cores, each region once."""
 
@@ -109,17 +117,45 @@ class _Writer:
         self._variable = {
             _key(atom): number for number, atom in enumerate(refutation.atoms, start=1)
         }
-        self._place: dict[tuple[int, Path], int] = {}
+        self._place: dict[_Key, int] = {}
         self.regions: list[dict[str, Any]] = []
         self.cores: list[dict[str, Any]] = []
 
-    def add(self, core: Core, group: int, regions: dict[Path, Region]) -> None:
-        """Add a core and the regions on its path."""
-        for depth in range(len(core.path) + 1):
-            path = core.path[:depth]
-            if (group, path) not in self._place:
-                self._place[group, path] = len(self.regions)
-                self.regions.append(self._region(group, path, regions[path]))
+    def add(self, cores: Sequence[Core], group: int) -> None:
+        """Add cores of a group, each with as few regions on its path as refute it."""
+        left = list(cores)
+        for stride in STRIDES:
+            paths = [core.path for core in left]
+            regions = regions_of(self._problem, group, paths, stride)
+            done = self._refuted(left, regions) if stride > 1 else [True] * len(left)
+            for core in (core for core, is_done in zip(left, done, strict=True) if is_done):
+                self._add(core, group, regions, stride)
+            left = [core for core, is_done in zip(left, done, strict=True) if not is_done]
+
+    def _refuted(self, cores: Sequence[Core], regions: dict[Path, Region]) -> list[bool]:
+        """Tell for each core whether its own evidence refutes it over its region."""
+        chosen = {
+            i: core.multipliers
+            for i, core in enumerate(cores)
+            if core.multipliers is not None and not regions[core.path].is_empty
+        }
+        queries = [Query(regions[cores[i].path], cores[i].case) for i in chosen]
+        done = [core.margin == np.inf and regions[core.path].is_empty for core in cores]
+        if chosen:
+            values = evaluate(self._problem, queries, list(chosen.values())).value
+            for i, value in zip(chosen, values.tolist(), strict=True):
+                done[i] = value > 0.0
+        return done
+
+    def _add(self, core: Core, group: int, regions: dict[Path, Region], stride: int) -> None:
+        above: _Key | None = None
+        for path in prefixes(core.path, stride):
+            # A root is the same whatever the stride.
+            key = (group, path, stride if path else 0)
+            if key not in self._place:
+                self._place[key] = len(self.regions)
+                self.regions.append(self._region(key, above, regions[path]))
+            above = key
         region = regions[core.path]
         if core.margin == np.inf:
             evidence: dict[str, Any] = {"empty": True}
@@ -127,8 +163,8 @@ class _Writer:
             evidence = self._exact(core, region)
         else:
             evidence = _evidence(core.path, core.multipliers)
-        head = {"region": self._place[group, core.path], "case": core.case}
-        self.cores.append(head | evidence)
+        head = {"region": self._place[group, core.path, stride if core.path else 0]}
+        self.cores.append(head | {"case": core.case} | evidence)
 
     def _exact(self, core: Core, region: Region) -> dict[str, Any]:
         found = self._exact_multipliers(core.case, core.path, exact_bounds(region))
@@ -147,14 +183,15 @@ class _Writer:
             raise RefusedError(msg)
         return {"exact": True, "rows": rows, "masses": masses}
 
-    def _region(self, group: int, path: Path, region: Region) -> dict[str, Any]:
+    def _region(self, key: _Key, above: _Key | None, region: Region) -> dict[str, Any]:
+        group, path, _ = key
         alpha = [
             np.flatnonzero(relaxation.unstable[0] & (relaxation.alpha[0] > 0.5)).tolist()
             for relaxation in region.bounds.relaxations
         ]
-        if path:
-            parent = self._place[group, path[:-1]]
-            return {"parent": parent, "literal": self._signed(path[-1]), "alpha": alpha}
+        if above is not None:
+            literals = [self._signed(literal) for literal in path[len(above[1]) :]]
+            return {"parent": self._place[above], "literals": literals, "alpha": alpha}
         first = self._problem.groups[group].first
         slopes = [
             [np.flatnonzero(r.unstable[0]).tolist(), r.slope[0][r.unstable[0]].tolist()]

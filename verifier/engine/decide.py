@@ -37,7 +37,7 @@ FLOOR = 0.001
 """Least sensitivity of an input relative to the largest. Without it, an input whose slopes cancel
 is never split although its width is what keeps neurons unstable (ACAS Xu 1_1 property 5 does not
 end); at 0.01 property 2 needs up to four times the regions, at 0.05 seven times."""
-FEW_UNSTABLE = 4
+FEW_UNSTABLE = 8
 MANY_CUTS = 80
 
 

@@ -75,14 +75,19 @@ def exact_bounds(region: Region) -> dict[Neuron, tuple[Fraction, Fraction]]:
 
 
 def split(problem: Problem, parts: Sequence[tuple[Region, Literal]]) -> list[Region]:
-    """Bound each region with one more literal, batch by batch of the same group."""
+    """Bound each region with one more literal."""
+    return cut(problem, [(region, (literal,)) for region, literal in parts])
+
+
+def cut(problem: Problem, parts: Sequence[tuple[Region, Path]]) -> list[Region]:
+    """Bound each region with some more literals, batch by batch of the same group."""
     regions: list[Region] = []
     for group, members in groupby(parts, key=lambda part: part[0].group):
         batch = list(members)
-        paths = [(*region.path, literal) for region, literal in batch]
+        paths = [(*region.path, *literals) for region, literals in batch]
         inherited = RegionBounds.stack([region.bounds for region, _ in batch])
         lower, upper = inherited.box.lower.copy(), inherited.box.upper.copy()
-        for row, (_, literal) in enumerate(batch):
+        for row, literal in ((row, x) for row, (_, xs) in enumerate(batch) for x in xs):
             if isinstance(literal, HalfSpace):
                 end = upper if literal.below else lower
                 pick = min if literal.below else max

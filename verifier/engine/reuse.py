@@ -11,8 +11,8 @@ Cheapest step first, each only for what the last one left:
  3. *repair*: the triangle program on the same region, then on the regions of the leaves that it
     stood for, which have the literals that minimisation dropped. A sample decides whether repair
     pays at all; where it does not, reuse gives up early and a fresh search starts;
- 4. *cover*: are the valid cores' clauses unsatisfiable? Then the property holds by reuse alone;
- 5. *residual*: otherwise search the leaves whose cores are gone, which learns new cores.
+ 4. *residual*: search the leaves that nothing refuted, from the attempts that failed there;
+ 5. *cover*: do the cores that are left and those that were learned refute everything?
 
 Soundness does not rest on the map, the stored proof or the translation: every core that counts
 was evaluated on the compressed network, and the cover is decided on those cores alone.
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from verifier.change.neuron_map import NeuronMap
     from verifier.engine.clauses import CasePath
-    from verifier.engine.refute import Attempt
     from verifier.engine.region import Region
     from verifier.proof.literals import Path
     from verifier.proof.store import Proof
@@ -155,13 +154,15 @@ class Reuse:
         if self.report.gave_up:
             return self._from_scratch()
         cores = [*valid, *repair.cores]
-        if not repair.open:
-            with timing("cover"):
-                self.cover = self._covered(cores, tree)
-            if self.cover is not None:
-                return Outcome(Answer.UNSAT, tuple(cores))
         with timing("residual"):
-            return self._residual(cores, repair.open, tree)
+            self.report.residual_subproblems = len(repair.open)
+            self.search.cores.extend(cores)
+            outcome = self.search.run((), repair.open)
+        if outcome.answer is not Answer.UNSAT:
+            return outcome
+        with timing("cover"):
+            self.cover = self._covered(outcome.cores, tree)
+        return outcome if self.cover is not None else self._from_scratch()
 
     def _translate(self) -> list[Candidate]:
         """Return the unchecked translations of all cores, without the vacuous ones.
@@ -242,18 +243,6 @@ class Reuse:
             return repair
         repair.run(rest, len(failed))
         return repair
-
-    def _residual(
-        self, cores: list[Core], unrefuted: Sequence[Attempt], tree: dict[CasePath, Path]
-    ) -> Outcome:
-        """Search the leaves that were not refuted."""
-        self.report.residual_subproblems = len(unrefuted)
-        self.search.cores.extend(cores)
-        outcome = self.search.run((), unrefuted)
-        if outcome.answer is not Answer.UNSAT:
-            return outcome
-        self.cover = self._covered(outcome.cores, tree)
-        return outcome if self.cover is not None else self._from_scratch()
 
     def _covered(self, cores: Sequence[Core], tree: dict[CasePath, Path]) -> Cover | None:
         """Return the cores as a cover, if they are one; the original's tree may show it."""
