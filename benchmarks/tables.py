@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 from typing import TYPE_CHECKING
 
 from benchmarks.runner import ORIGINAL, Row
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from benchmarks.suites import Suite
+
+
+WORTH_SAVING = 0.1
+"""Seconds from scratch from which a ratio means something."""
 
 
 def section(suite: Suite, rows: Sequence[Row]) -> str:
@@ -69,7 +73,7 @@ def _listed(counts: Counter[str]) -> str:
 
 
 def _originals(rows: Sequence[Row]) -> str:
-    return _table(
+    return table(
         "network | property | verdict | expected | seconds | cores | certificate | to check, s",
         (
             (
@@ -94,7 +98,7 @@ def _variants(rows: Sequence[Row]) -> str:
         "network | property | variant | verdict | expected | cores | valid | repaired | residual | "
         f"reuse | seconds | {scratch}certificate"
     )
-    return _table(head, (_variant(row, with_scratch=with_scratch) for row in rows))
+    return table(head, (_variant(row, with_scratch=with_scratch) for row in rows))
 
 
 def _variant(row: Row, *, with_scratch: bool) -> tuple[object, ...]:
@@ -117,9 +121,9 @@ def _variant(row: Row, *, with_scratch: bool) -> tuple[object, ...]:
 
 def _summary(rows: Sequence[Row]) -> str:
     names = dict.fromkeys(row.variant for row in rows)
-    return _table(
+    return table(
         "variant | verdicts | holds with reuse | median reuse | entirely by reuse | "
-        "seconds with reuse | seconds from scratch",
+        "seconds with reuse | seconds from scratch | times faster",
         (_sum([row for row in rows if row.variant == name]) for name in names),
     )
 
@@ -137,6 +141,8 @@ def _sum(rows: Sequence[Row]) -> tuple[object, ...]:
         and Verdict.UNKNOWN not in {row.measured.verdict, row.scratch.verdict}
     ]
     rates = [row.reuse["proof_reuse_rate"] for row in reused]
+    # Below a tenth of a second there is nothing to save.
+    ratios = [without / with_reuse for with_reuse, without in both if without > WORTH_SAVING]
     return (
         rows[0].variant,
         _listed(Counter(row.measured.verdict for row in rows)),
@@ -145,6 +151,7 @@ def _sum(rows: Sequence[Row]) -> tuple[object, ...]:
         entire,
         f"{sum(with_reuse for with_reuse, _ in both):.1f}" if both else "-",
         f"{sum(without for _, without in both):.1f}" if both else "-",
+        f"{geometric_mean(ratios):.1f} ({len(ratios)})" if ratios else "-",
     )
 
 
@@ -153,7 +160,8 @@ def _network(row: Row) -> str:
     return match[1] if match else Path(row.network).stem
 
 
-def _table(head: str, rows: Iterable[Sequence[object]]) -> str:
+def table(head: str, rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table; the head's cells are parted by bars."""
     columns = head.count("|") + 1
     lines = [f"| {head} |", "|" + " --- |" * columns]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
