@@ -5,9 +5,9 @@ Cheapest step first, each only for what the last one left:
 
  1. *translate* every core through the neuron map;
  2. *re-validate* all of them in batches: bounds of their regions on the compressed network, then
-    one evaluation of the stored multipliers. A core that is not positive here is not used. (Cores
-    that stand for a single leaf are tried on the leaf's region: minimal cores share no prefixes,
-    and bounding 10,000 unshared paths costs more than the search did);
+    one evaluation of the stored multipliers (``revalidate``). A core that is not positive here is
+    not used. (Cores that stand for a single leaf are tried on the leaf's region: minimal cores
+    share no prefixes, and bounding 10,000 unshared paths costs more than the search did);
  3. *repair*: the triangle program on the same region, then on the regions of the leaves that it
     stood for, which have the literals that minimisation dropped. A sample decides whether repair
     pays at all; where it does not, reuse gives up early and a fresh search starts;
@@ -25,18 +25,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from verifier.engine.cover import Cover, cover
-from verifier.engine.forest import in_chunks, regions_of
-from verifier.engine.limits import Progress
-from verifier.engine.refute import Query, evaluate
 from verifier.engine.region import root
 from verifier.engine.repair import Failed, Repair
+from verifier.engine.revalidate import Candidate, Revalidation
 from verifier.engine.search import Outcome, Search, Task
 from verifier.engine.translate import Translation
 from verifier.proof.literals import covers
-from verifier.proof.muc import Core
 from verifier.verdict import Answer
 
 if TYPE_CHECKING:
@@ -44,8 +39,8 @@ if TYPE_CHECKING:
 
     from verifier.change.neuron_map import NeuronMap
     from verifier.engine.clauses import CasePath
-    from verifier.engine.region import Region
     from verifier.proof.literals import Path
+    from verifier.proof.muc import Core
     from verifier.proof.store import Proof
 
 SAMPLE = 24
@@ -102,19 +97,6 @@ class ReuseReport:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A core on the compressed network, not yet checked there.
-
-    Attributes:
-        core: The core.
-        leaves: Paths of the leaves it stands for, without vacuous ones.
-    """
-
-    core: Core
-    leaves: Sequence[Path]
-
-
 @dataclass(eq=False)
 class Reuse:
     """One verification by reuse.
@@ -143,17 +125,18 @@ class Reuse:
             candidates = self._translate()
             tree = _tree(candidates)
         with timing("re-validate"):
-            valid, failed = self._revalidate(candidates)
-        self.report.valid = len(valid)
+            checked = Revalidation(self.search)
+            checked.run(candidates)
+        self.report.valid = len(checked.valid)
         if self.search.budget.is_spent:
-            return Outcome(Answer.UNKNOWN, tuple(valid), reason="time limit reached")
+            return Outcome(Answer.UNKNOWN, tuple(checked.valid), reason="time limit reached")
         with timing("repair"):
-            repair = self._repair(failed)
+            repair = self._repair(checked.failed)
         self.report.repaired = repair.repaired
-        self.report.dropped = len(failed) - repair.repaired
+        self.report.dropped = len(checked.failed) - repair.repaired
         if self.report.gave_up:
             return self._from_scratch()
-        cores = [*valid, *repair.cores]
+        cores = [*checked.valid, *repair.cores]
         with timing("residual"):
             self.report.residual_subproblems = len(repair.open)
             self.search.cores.extend(cores)
@@ -190,46 +173,6 @@ class Reuse:
             candidates.append(Candidate(core, paths))
         return candidates
 
-    def _revalidate(self, candidates: list[Candidate]) -> tuple[list[Core], list[Failed]]:
-        """Split candidates into those that their own multipliers refute here, and others."""
-        valid: list[Core] = []
-        failed: list[Failed] = []
-        for group, members in self._by_group(candidates):
-            for chunk in in_chunks(members):
-                if self.search.budget.is_spent:
-                    return valid, failed
-                paths = [candidate.core.path for candidate in chunk]
-                regions = regions_of(self.search.problem, group, paths)
-                parts = [(part.core, regions[part.core.path]) for part in chunk]
-                for candidate, part, found in zip(chunk, parts, self._evaluate(parts), strict=True):
-                    if found is not None:
-                        valid.append(found)
-                    else:
-                        failed.append(Failed(*part, candidate.leaves))
-                self.search.statistics.calls["re-validate"] += len(chunk)
-                self.search.report(Progress("re-validate", len(valid), len(candidates)))
-        return valid, failed
-
-    def _evaluate(self, parts: Sequence[tuple[Core, Region]]) -> list[Core | None]:
-        """Return each core with its margin over its region, or None where it is not refuted."""
-        found: list[Core | None] = [
-            Core(core.case, region.path, None, np.inf) if region.is_empty else None
-            for core, region in parts
-        ]
-        chosen = {
-            i: core.multipliers
-            for i, (core, _) in enumerate(parts)
-            if found[i] is None and core.multipliers is not None
-        }
-        if chosen:
-            queries = [Query(parts[i][1], parts[i][0].case) for i in chosen]
-            values = evaluate(self.search.problem, queries, list(chosen.values())).value
-            for (i, multipliers), value in zip(chosen.items(), values, strict=True):
-                if value > 0.0:
-                    core, region = parts[i]
-                    found[i] = Core(core.case, region.path, multipliers, float(value))
-        return found
-
     def _repair(self, failed: list[Failed]) -> Repair:
         """Repair the failed cores; decide from a sample whether it pays."""
         repair = Repair(self.search)
@@ -262,13 +205,6 @@ class Reuse:
             if outcome.answer is Answer.UNSAT:
                 self.cover = cover(outcome.cores, len(problem.prop.cases))
         return outcome
-
-    def _by_group(self, candidates: list[Candidate]) -> list[tuple[int, list[Candidate]]]:
-        groups: dict[int, list[Candidate]] = {}
-        for candidate in candidates:
-            group = self.search.problem.group_of(candidate.core.case)
-            groups.setdefault(group, []).append(candidate)
-        return list(groups.items())
 
 
 def _tree(candidates: Iterable[Candidate]) -> dict[CasePath, Path]:
