@@ -20,9 +20,8 @@ from verifier.engine.limits import Budget, silent
 from verifier.engine.minimize import minimize
 from verifier.engine.problem import Problem
 from verifier.engine.protocols import ExactAnswer
-from verifier.engine.region import root
 from verifier.engine.reuse import Reuse, ReuseReport
-from verifier.engine.search import Outcome, Search, Task
+from verifier.engine.search import Outcome, Search, whole
 from verifier.engine.statistics import Statistics
 from verifier.engine.threads import single_threaded
 from verifier.engine.translate import check_map
@@ -153,7 +152,7 @@ def prove(
     point = run.attack((), PROVE_STEPS)
     if point is not None:
         return run.violated(point)
-    outcome = run.search.run(run.whole())
+    outcome = run.search.run(whole(run.problem))
     if outcome.answer is not Answer.UNSAT:
         return run.result(outcome)
     cores: Sequence[Core] = outcome.cores
@@ -264,11 +263,6 @@ class _Run:
             self.problem, options, self.budget, self.exact, self.statistics, report
         )
 
-    def whole(self) -> list[Task]:
-        """Return the tasks of the whole property."""
-        groups = enumerate(self.problem.groups)
-        return [Task(root(self.problem, g), dict.fromkeys(x.objectives)) for g, x in groups]
-
     def attack(
         self, points: Sequence[tuple[Fraction, ...]], steps: int
     ) -> tuple[Fraction, ...] | None:
@@ -282,7 +276,7 @@ class _Run:
 
     def searched(self, reuse: ReuseReport | None) -> Result:
         """Search the whole property and return the result."""
-        outcome = self.search.run(self.whole())
+        outcome = self.search.run(whole(self.problem))
         covered = None
         if outcome.answer is Answer.UNSAT:
             covered = cover(outcome.cores, len(self.problem.prop.cases))

@@ -19,8 +19,7 @@ from tests.oracles import decide_by_phase_enumeration, violates
 from verifier.engine.limits import Budget, Progress, silent
 from verifier.engine.problem import Problem
 from verifier.engine.protocols import ExactAnswer
-from verifier.engine.region import root
-from verifier.engine.search import Outcome, Search, Task
+from verifier.engine.search import Outcome, Search, whole
 from verifier.engine.statistics import Statistics
 from verifier.ir.graph import Graph, Neuron, Node
 from verifier.ir.operators import Affine, Input, Relu
@@ -84,12 +83,7 @@ def search(
 ) -> tuple[Outcome, Exact]:
     problem, exact = Problem.of(graph, prop), Exact(graph, prop)
     run = Search(problem, options, Budget(seconds), exact, Statistics(), silent)
-    return run.run(tasks(problem)), exact
-
-
-def tasks(problem: Problem) -> list[Task]:
-    groups = enumerate(problem.groups)
-    return [Task(root(problem, g), dict.fromkeys(group.objectives)) for g, group in groups]
+    return run.run(whole(problem)), exact
 
 
 def assert_right(graph: Graph, prop: Property, options: EngineOptions) -> Exact:
@@ -203,7 +197,7 @@ def test_an_exact_solver_that_gives_up_leaves_the_property_unknown() -> None:
     problem = Problem.of(graph, prop)
     run = Search(problem, INPUTS, Budget(), GivesUp(), Statistics(), silent)
 
-    outcome = run.run(tasks(problem))
+    outcome = run.run(whole(problem))
 
     assert outcome.answer is Answer.UNKNOWN
     assert "exact solver" in outcome.reason
@@ -230,16 +224,16 @@ def test_cases_over_different_boxes_are_all_searched() -> None:
 
 
 def test_progress_and_calls_are_counted() -> None:
-    graph, prop = relu_of_one_input(1, Fraction(-1), strict=False)
+    graph, prop = relu_of_one_input(1, Fraction(0), strict=True)
     problem, statistics = Problem.of(graph, prop), Statistics()
     heard: list[Progress] = []
-    run = Search(problem, INPUTS, Budget(), Exact(graph, prop), statistics, heard.append)
+    run = Search(problem, PHASES, Budget(), Exact(graph, prop), statistics, heard.append)
 
-    outcome = run.run(tasks(problem))
+    outcome = run.run(whole(problem))
 
     assert outcome.answer is Answer.UNSAT
-    assert heard[0] == Progress("search", 0, 1)
-    assert statistics.calls["bound"] == 1
+    assert heard == [Progress("search", 0, 1), Progress("search", 0, 2)]
+    assert statistics.calls == {"bound": 2, "program": 3, "exact": 2}
 
 
 def test_a_property_without_cases_needs_no_search() -> None:

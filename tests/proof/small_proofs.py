@@ -14,8 +14,7 @@ from tests.generators import random_box, random_network, random_points, random_p
 from verifier.engine.limits import Budget, silent
 from verifier.engine.minimize import minimize
 from verifier.engine.problem import Problem
-from verifier.engine.region import root
-from verifier.engine.search import Search, Task
+from verifier.engine.search import Search, whole
 from verifier.engine.statistics import Statistics
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.fingerprint import fingerprint
@@ -135,12 +134,6 @@ def search(
     budget = Budget(60.0) if budget is None else budget
     exact = _Z3(problem.graph, problem.prop)
     return Search(problem, options, budget, exact, Statistics(), silent)
-
-
-def whole(problem: Problem) -> list[Task]:
-    """Return the tasks of the whole property."""
-    groups = enumerate(problem.groups)
-    return [Task(root(problem, g), dict.fromkeys(group.objectives)) for g, group in groups]
 
 
 def assert_cores(graph: Graph, prop: Property, cores: Iterable[Core]) -> None:

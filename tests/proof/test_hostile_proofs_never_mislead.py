@@ -203,7 +203,7 @@ def test_a_leaf_or_a_point_of_what_the_property_does_not_have_is_refused() -> No
     leafy = proof_of(graph, prop, proof.cores, [*proof.leaves, stray])
     point = replace(proof, verdict=Verdict.VIOLATED, point=(Fraction(1),) * 3)
 
-    with pytest.raises(CorruptFileError, match="leaf 6 of the proof cuts input 2; the property"):
+    with pytest.raises(CorruptFileError, match="leaf 3 of the proof cuts input 2; the property"):
         reverify(graph, prop, leafy)
     with pytest.raises(CorruptFileError, match="point has 3 inputs, not 2"):
         reverify(graph, prop, point)

@@ -129,14 +129,19 @@ def _dense(
 
 
 def refute(problem: Problem, queries: Sequence[Query], program_limit: int) -> list[Attempt]:
-    """Try to refute each query.
+    """Try to refute each query by all steps.
 
     Args:
         problem: The network and the property.
         queries: Cases over regions, all of one group.
         program_limit: Most unstable neurons for which the triangle program is solved.
     """
-    attempts = _by_hint(problem, _by_default(problem, queries))
+    return strengthen(problem, screen(problem, queries), program_limit)
+
+
+def strengthen(problem: Problem, screened: Sequence[Attempt], program_limit: int) -> list[Attempt]:
+    """Go on with steps 4 and 5 where steps 1 to 3 refuted nothing; see ``refute``."""
+    attempts = _by_hint(problem, list(screened))
     duals = {
         i: found
         for i, attempt in enumerate(attempts)
@@ -147,8 +152,8 @@ def refute(problem: Problem, queries: Sequence[Query], program_limit: int) -> li
     return _by_program(problem, attempts, duals) if duals else attempts
 
 
-def _by_default(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
-    """Steps 1 to 3, in one batch."""
+def screen(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
+    """Try steps 1 to 3 on each query, all of one group, in one batch."""
     group = problem.groups[queries[0].region.group]
     single = [_single_rows(group.objectives[query.case]) for query in queries]
     owners = [i for i, rows in enumerate(single) for _ in rows]

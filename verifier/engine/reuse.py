@@ -26,10 +26,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from verifier.engine.cover import Cover, cover
-from verifier.engine.region import root
 from verifier.engine.repair import Failed, Repair
 from verifier.engine.revalidate import Candidate, Revalidation
-from verifier.engine.search import Outcome, Search, Task
+from verifier.engine.search import Outcome, Search, whole
 from verifier.engine.translate import Translation
 from verifier.proof.literals import covers
 from verifier.verdict import Answer
@@ -198,10 +197,8 @@ class Reuse:
         problem = self.search.problem
         self.search.cores.clear()
         self.report.residual_subproblems += len(problem.groups)
-        groups = enumerate(problem.groups)
-        tasks = [Task(root(problem, g), dict.fromkeys(x.objectives)) for g, x in groups]
         with self.search.statistics.timing("scratch"):
-            outcome = self.search.run(tasks)
+            outcome = self.search.run(whole(problem))
             if outcome.answer is Answer.UNSAT:
                 self.cover = cover(outcome.cores, len(problem.prop.cases))
         return outcome

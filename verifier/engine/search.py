@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Search: split regions until every case is refuted everywhere, or a counterexample is found.
 
-A task is a region and the cases still open there. The loop takes a batch of tasks from the end of
-a stack (depth first, so memory stays small), refutes what it can, looks at the points that the
-refuter points to, and splits the rest in two. Each refuted (region, case) is a core.
+The stack holds regions with the cases still open there, screened by default multipliers. The loop
+takes a batch from its end (depth first, so memory stays small), refutes what it can, looks at the
+points that the refuter points to, and splits the rest in two. Each refuted (region, case) is a
+core.
 
-Invariant: every point of the starting regions that satisfies an open case lies in a task on the
+Invariant: every point of the starting regions that satisfies an open case lies in a region on the
 stack, or in one of the cores' regions, which have no such points. So when the stack is empty, the
 cores refute everything; that is checked again, independently, by ``cover`` and the certificate.
 
@@ -16,20 +17,22 @@ region whose phases are all known is decided exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from verifier.engine.candidates import confirm
-from verifier.engine.decide import choose
+from verifier.engine.decide import candidates, gain
+from verifier.engine.forest import in_chunks
 from verifier.engine.limits import Progress
-from verifier.engine.refute import Attempt, Query, refute
-from verifier.engine.region import Region, exact_bounds, split
+from verifier.engine.refute import Attempt, Query, screen, strengthen
+from verifier.engine.region import exact_bounds, root, split
 from verifier.proof.muc import Core
 from verifier.verdict import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from fractions import Fraction
 
     from verifier.engine.limits import Budget, ProgressFn
@@ -44,19 +47,6 @@ INPUT_SPLIT_PROGRAM = 70
 PHASE_SPLIT_PROGRAM = 1200
 """Most unstable neurons for which the triangle program is solved, by kind of split. Input splits
 shrink the count by themselves, so waiting is cheaper than a large program."""
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """A region and the cases still open there.
-
-    Attributes:
-        region: The region.
-        cases: The cases, with multipliers that may refute them where such are known.
-    """
-
-    region: Region
-    cases: Mapping[int, Multipliers | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +87,9 @@ class Search:
     report: ProgressFn
     cores: list[Core] = field(default_factory=list)
 
-    def run(self, tasks: Sequence[Task], tried: Sequence[Attempt] = ()) -> Outcome:
-        """Search the given tasks, and what attempts have left open."""
-        stack = list(tasks)
+    def run(self, queries: Sequence[Query], tried: Sequence[Attempt] = ()) -> Outcome:
+        """Search the given cases over regions, and what attempts have left open."""
+        stack = _by_region(self._screened(queries))
         found = self._close_or_split(tried, stack)
         if found is not None:
             return found
@@ -108,50 +98,69 @@ class Search:
                 reason = f"time limit reached with {len(stack)} regions open"
                 return Outcome(Answer.UNKNOWN, tuple(self.cores), reason=reason)
             self.report(Progress("search", len(self.cores), len(stack)))
-            batch = _take(stack, self.options.batch)
-            found = self._step(batch, stack)
+            self.problem = self.problem.for_work(self.statistics.calls["bound"])
+            batch = [part for parts in _take(stack, self.options.batch) for part in parts]
+            attempts = strengthen(self.problem, batch, self.program_limit)
+            self.statistics.calls["program"] += sum(a.point is not None for a in attempts)
+            found = self._close_or_split(attempts, stack)
             if found is not None:
                 return found
         return Outcome(Answer.UNSAT, tuple(self.cores))
 
-    def _step(self, batch: Sequence[Task], stack: list[Task]) -> Outcome | None:
-        """Refute what a batch of one group allows; push the rest, split."""
-        self.problem = self.problem.for_work(self.statistics.calls["bound"])
-        queries = [Query(task.region, *case) for task in batch for case in task.cases.items()]
-        attempts = refute(self.problem, queries, self.program_limit)
-        self.statistics.calls["bound"] += len(batch)
-        self.statistics.calls["program"] += sum(a.point is not None for a in attempts)
-        return self._close_or_split(attempts, stack)
-
-    def _close_or_split(self, attempts: Sequence[Attempt], stack: list[Task]) -> Outcome | None:
+    def _close_or_split(
+        self, attempts: Sequence[Attempt], stack: list[list[Attempt]]
+    ) -> Outcome | None:
         """Keep what was refuted, look for a counterexample, and split what is left."""
-        open_attempts: dict[tuple[int, Path], list[Attempt]] = {}
+        left: list[Attempt] = []
         for attempt in attempts:
             if attempt.core is not None:
                 self.cores.append(attempt.core)
-            else:
-                point = self._counterexample(attempt)
-                if point is not None:
-                    return Outcome(Answer.SAT, tuple(self.cores), point)
-                region = attempt.query.region
-                open_attempts.setdefault((region.group, region.path), []).append(attempt)
-        parts: list[tuple[Region, Literal]] = []
-        cases: list[dict[int, Multipliers | None]] = []
-        for members in open_attempts.values():
+                continue
+            point = self._counterexample(attempt)
+            if point is not None:
+                return Outcome(Answer.SAT, tuple(self.cores), point)
+            left.append(attempt)
+        splits: list[tuple[list[Attempt], list[Literal]]] = []
+        for members in _by_region(left):
             region = members[0].query.region
             worst = min(members, key=lambda a: float(a.bound.value[0]))
-            whole = self.problem.groups[region.group].bounds.box
-            literal = choose(worst, whole, split_inputs=self._split_inputs)
-            if literal is None:
+            box = self.problem.groups[region.group].bounds.box
+            literals = candidates(worst, box, split_inputs=self._split_inputs)
+            if literals:
+                splits.append((members, literals))
+            else:
                 outcome = self._decide(members)
                 if outcome is not None:
                     return outcome
-                continue
-            parts += [(region, literal.negated()), (region, literal)]
-            cases += 2 * [{a.query.case: self._hint(a) for a in members}]
-        regions = split(self.problem, parts)
-        stack += [Task(*task) for task in zip(regions, cases, strict=True)]
+        for chunk in in_chunks(splits, self.options.batch):
+            self._split(chunk, stack)
         return None
+
+    def _split(
+        self, splits: Sequence[tuple[list[Attempt], list[Literal]]], stack: list[list[Attempt]]
+    ) -> None:
+        """Look at both parts of each split, and push those of the best one for each region."""
+        parts = [
+            (members[0].query.region, side)
+            for members, literals in splits
+            for literal in literals
+            for side in (literal.negated(), literal)
+        ]
+        self.statistics.calls["bound"] += len(parts)
+        regions = iter(split(self.problem, parts))
+        queries: list[Query] = []
+        for members, literals in splits:
+            for region in islice(regions, 2 * len(literals)):
+                queries += [Query(region, a.query.case, self._hint(a)) for a in members]
+        screened = iter(self._screened(queries))
+        for members, literals in splits:
+            looks = [[list(islice(screened, len(members))) for _ in range(2)] for _ in literals]
+            stack += max(looks, key=lambda sides: sum(map(gain, sides)))
+
+    def _screened(self, queries: Sequence[Query]) -> list[Attempt]:
+        """Screen queries that may be of several groups."""
+        groups = groupby(queries, key=lambda query: query.region.group)
+        return [attempt for _, part in groups for attempt in screen(self.problem, list(part))]
 
     def _hint(self, attempt: Attempt) -> Multipliers | None:
         """Return what to try on the parts of a region; nothing for a proof that is kept for reuse.
@@ -196,10 +205,28 @@ class Search:
         return INPUT_SPLIT_PROGRAM if self._split_inputs else PHASE_SPLIT_PROGRAM
 
 
-def _take(stack: list[Task], most: int) -> list[Task]:
-    """Remove tasks of one group from the end of the stack."""
-    group = stack[-1].region.group
-    batch: list[Task] = []
-    while stack and len(batch) < most and stack[-1].region.group == group:
+def whole(problem: Problem) -> list[Query]:
+    """Return all cases over their whole boxes."""
+    return [
+        Query(root(problem, number), case)
+        for number, group in enumerate(problem.groups)
+        for case in group.objectives
+    ]
+
+
+def _by_region(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
+    """Put attempts at the cases of one region together."""
+    regions: dict[tuple[int, Path], list[Attempt]] = {}
+    for attempt in attempts:
+        region = attempt.query.region
+        regions.setdefault((region.group, region.path), []).append(attempt)
+    return list(regions.values())
+
+
+def _take(stack: list[list[Attempt]], most: int) -> list[list[Attempt]]:
+    """Remove regions of one group from the end of the stack."""
+    group = stack[-1][0].query.region.group
+    batch: list[list[Attempt]] = []
+    while stack and len(batch) < most and stack[-1][0].query.region.group == group:
         batch.append(stack.pop())
     return batch
