@@ -62,12 +62,15 @@ class Row:
         return {self.expected, str(self.cost.verdict)} == {"holds", "violated"}
 
 
-def report(suite: Suite, rows: Sequence[Row], images: Path) -> str:
+def report(suite: Suite, rows: Sequence[Row], programs: Sequence[str], images: Path) -> str:
     """Return the comparison as Markdown, and draw its picture into ``peers.png`` of a folder.
 
-    The first program is ours.
+    Args:
+        suite: What was run.
+        rows: Its results.
+        programs: Names of the programs, ours first.
+        images: The folder.
     """
-    programs = list(dict.fromkeys(row.program for row in rows))
     parts = [
         f"## Side by side: {suite.title}",
         HOW_IT_IS_MEASURED.format(seconds=suite.timeout_seconds),

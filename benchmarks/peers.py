@@ -61,9 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(str(error))
     out = choices.out or Path("build/benchmarks") / f"peers-{suite.name}.jsonl"
     out.parent.mkdir(parents=True, exist_ok=True)
-    rows = _measure(suite, [OURS, *choices.peer], out)
+    programs = [OURS, *choices.peer]
+    rows = _measure(suite, programs, out)
     images = choices.page.parent / "images" if choices.page else out.parent
-    text = report(suite, rows, images)
+    text = report(suite, rows, [program.name for program in programs], images)
     if choices.page is None:
         print(text)
     else:

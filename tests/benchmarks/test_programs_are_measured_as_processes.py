@@ -100,7 +100,7 @@ def test_a_report_counts_and_compares(tmp_path: Path) -> None:
         Row("peer", "b.onnx", "prop_1.vnnlib", "", Cost(Verdict.UNKNOWN, 60.0, 60.0, 99.0)),
     ]
 
-    text = report(suite, rows, tmp_path)
+    text = report(suite, rows, ["ours", "peer"], tmp_path)
 
     assert "| ours | 2 of 2 | 0 | 3 : 3 | 1.00 | 85 |" in text
     assert "| peer | 1 of 2 | 1 | 1 : 4 | 0.25 | 99 |" in text
