@@ -83,7 +83,7 @@ FAULTS = (
     Fault(intersection._impose, "phases > 0, np.max", "phases < 0, np.max"),
     Fault(intersection.bound_regions, "interval.relu(bounds)", "bounds"),
     Fault(region.phases_of, "1 if literal.active else -1", "-1 if literal.active else 1"),
-    Fault(region.split, "literal.threshold)", "literal.threshold / 2)"),
+    Fault(region.cut, "literal.threshold)", "literal.threshold / 2)"),
     Fault(refute._dense, "mass * phases[row", "-mass * phases[row"),
 )
 

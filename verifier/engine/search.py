@@ -155,7 +155,9 @@ class Search:
         screened = iter(self._screened(queries))
         for members, literals in splits:
             looks = [[list(islice(screened, len(members))) for _ in range(2)] for _ in literals]
-            stack += max(looks, key=lambda sides: sum(map(gain, sides)))
+            best = max(looks, key=lambda sides: sum(map(gain, sides)))
+            # The part that lacks most comes first: if there is a counterexample, then rather there.
+            stack += sorted(best, key=gain, reverse=True)
 
     def _screened(self, queries: Sequence[Query]) -> list[Attempt]:
         """Screen queries that may be of several groups."""
