@@ -28,23 +28,45 @@ if TYPE_CHECKING:
 STARTS = 96
 
 
-def attack(problem: Problem, seed: int, steps: int) -> tuple[Fraction, ...] | None:
-    """Return an exact counterexample, or None when ``steps`` steps found none."""
+def attack(
+    problem: Problem, seed: int, steps: int, starts: int = STARTS
+) -> tuple[Fraction, ...] | None:
+    """Return an exact counterexample, or None when so many steps from so many points found none."""
     generator = np.random.default_rng(seed)
     for group in problem.groups:
         lower, upper = group.bounds.box.lower[0], group.bounds.box.upper[0]
         for case, rows in group.objectives.items():
-            points = generator.uniform(lower, upper, size=(STARTS, len(lower)))
+            points = generator.uniform(lower, upper, size=(starts, len(lower)))
             if rows.count == 0:  # Nothing is demanded of the output, so every input violates.
                 return confirm(problem, case, points[:1])
-            for step in range(steps):
-                values, slopes = _largest_row(problem, rows, points)
-                best = points[np.argsort(values)[:2]]
-                found = confirm(problem, case, best)
-                if found is not None:
-                    return found
-                length = 0.25 * (1.0 - step / steps) + 0.005
-                points = np.clip(points - length * (upper - lower) * np.sign(slopes), lower, upper)
+            found = descend(problem, case, points, (lower, upper), steps)
+            if found is not None:
+                return found
+    return None
+
+
+def descend(
+    problem: Problem, case: int, points: Array, box: tuple[Array, Array], steps: int
+) -> tuple[Fraction, ...] | None:
+    """Return a counterexample that points of a box come to in so many steps, or None.
+
+    Args:
+        problem: The network and the property.
+        case: The case to satisfy.
+        points: Shape (points, input width).
+        box: Lower and upper ends, of a shape that fits the points; steps shrink from a quarter of
+            its widths.
+        steps: How many.
+    """
+    rows = problem.groups[problem.group_of(case)].objectives[case]
+    lower, upper = box
+    for step in range(steps):
+        values, slopes = _largest_row(problem, rows, points)
+        found = confirm(problem, case, points[np.argsort(values)[:2]])
+        if found is not None:
+            return found
+        length = 0.25 * (1.0 - step / steps) + 0.005
+        points = np.clip(points - length * (upper - lower) * np.sign(slopes), lower, upper)
     return None
 
 

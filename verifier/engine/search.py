@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.engine.attack import attack, descend
 from verifier.engine.candidates import confirm
 from verifier.engine.decide import candidates, gain
 from verifier.engine.forest import in_chunks
@@ -47,6 +48,13 @@ INPUT_SPLIT_PROGRAM = 70
 PHASE_SPLIT_PROGRAM = 1200
 """Most unstable neurons for which the triangle program is solved, by kind of split. Input splits
 shrink the count by themselves, so waiting is cheaper than a large program."""
+
+
+STEPS = 6
+"""Steps of descent from each guess at a counterexample."""
+LONG, LONG_STARTS, LONG_STEPS = 10_000, 1000, 25
+"""A search that has bounded that many regions is worth a large attack, of some seconds: ACAS Xu 2_9
+property 8 is violated in a corner that small ones miss."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +101,13 @@ class Search:
         found = self._close_or_split(tried, stack)
         if found is not None:
             return found
+        attacked = False
         while stack:
+            if not attacked and self.statistics.calls["bound"] > LONG:
+                attacked = True
+                point = attack(self.problem, self.options.seed, LONG_STEPS, LONG_STARTS)
+                if point is not None:
+                    return Outcome(Answer.SAT, tuple(self.cores), point)
             if self.budget.is_spent:
                 reason = f"time limit reached with {len(stack)} regions open"
                 return Outcome(Answer.UNKNOWN, tuple(self.cores), reason=reason)
@@ -120,6 +134,9 @@ class Search:
             if point is not None:
                 return Outcome(Answer.SAT, tuple(self.cores), point)
             left.append(attempt)
+        point = self._descended(left)
+        if point is not None:
+            return Outcome(Answer.SAT, tuple(self.cores), point)
         splits: list[tuple[list[Attempt], list[Literal]]] = []
         for members in _by_region(left):
             region = members[0].query.region
@@ -178,6 +195,22 @@ class Search:
         if attempt.point is not None:
             points.append(attempt.point)
         return confirm(self.problem, attempt.query.case, np.array(points))
+
+    def _descended(self, attempts: Sequence[Attempt]) -> tuple[Fraction, ...] | None:
+        """Descend a few steps from where the programs of open regions are least."""
+        starts: dict[int, list[Attempt]] = {}
+        for attempt in attempts:
+            if attempt.point is not None:
+                starts.setdefault(attempt.query.case, []).append(attempt)
+        for case, members in starts.items():
+            points = np.array([attempt.point for attempt in members])
+            boxes = [attempt.query.region.bounds.box for attempt in members]
+            lower = np.concatenate([box.lower for box in boxes])
+            upper = np.concatenate([box.upper for box in boxes])
+            found = descend(self.problem, case, points, (lower, upper), STEPS)
+            if found is not None:
+                return found
+        return None
 
     def _decide(self, attempts: Sequence[Attempt]) -> Outcome | None:
         """Ask the exact solver about a region whose phases are all known."""
