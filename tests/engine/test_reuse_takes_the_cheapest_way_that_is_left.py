@@ -298,8 +298,8 @@ def test_a_search_from_the_top_finds_the_counterexample_too() -> None:
 
 
 def test_cores_are_looked_at_in_parts_of_one_group_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verifier.engine.forest.CHUNK", 2)
-    monkeypatch.setattr("verifier.engine.forest.BATCH", 1)
+    monkeypatch.setattr("verifier.engine.region_tree.CHUNK", 2)
+    monkeypatch.setattr("verifier.bounds.tree.BATCH", 1)
     for proved in proofs(4, ON_INPUTS):
         reuse, outcome = run(proved, proved.proof.cores, proved.proof.leaves)
 

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.engine.forest import in_chunks, regions_of
-from verifier.engine.refute import Query, evaluate
+from verifier.engine.region_tree import RegionTree, in_chunks
 from verifier.proof.literals import HalfSpace, Phase
 from verifier.proof.muc import Core, Leaf
 
@@ -105,11 +104,10 @@ def _margins(problem: Problem, trials: dict[int, tuple[Core, Path]]) -> dict[int
         members = [i for i, (core, _) in trials.items() if problem.group_of(core.case) == group]
         if not members:
             continue
-        regions = regions_of(problem, group, [trials[i][1] for i in members])
-        queries = [Query(regions[trials[i][1]], trials[i][0].case) for i in members]
+        tree = RegionTree.of(problem, group, [trials[i][1] for i in members])
+        cases = [trials[i][0].case for i in members]
         chosen = [m for i in members if (m := trials[i][0].multipliers) is not None]
-        values = evaluate(problem, queries, chosen).value
-        margins |= {i: float(value) for i, value in zip(members, values, strict=True)}
+        margins |= zip(members, tree.evaluate(tree.leaves, cases, chosen).tolist(), strict=True)
     return margins
 
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from verifier.engine.forest import regions_of
 from verifier.engine.limits import Progress
 from verifier.engine.refute import Query, refute
+from verifier.engine.region_tree import RegionTree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,8 @@ class Repair:
         ]
         self.repaired += len(failed) - len(left)
         paths = [path for part, _ in left for path in part.leaves if path != part.core.path]
-        regions = regions_of(self.search.problem, group, paths) if paths else {}
+        tree = RegionTree.of(self.search.problem, group, paths)
+        regions = {path: tree.region(number) for number, path in enumerate(paths)}
         queries = {
             (number, path): Query(regions[path], part.core.case, part.core.multipliers)
             for number, (part, _) in enumerate(left)

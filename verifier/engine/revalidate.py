@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.engine.forest import in_chunks, regions_of
 from verifier.engine.limits import Progress
-from verifier.engine.refute import Query, evaluate
+from verifier.engine.region_tree import RegionTree, in_chunks
 from verifier.engine.repair import Failed
 from verifier.proof.muc import Core
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from verifier.engine.region import Region
+    from numpy.typing import NDArray
+
     from verifier.engine.search import Search
     from verifier.proof.literals import Path
 
@@ -70,26 +70,28 @@ class Revalidation:
                 self.search.report(Progress("re-validate", len(self.valid), len(candidates)))
 
     def _try(self, chunk: Sequence[Candidate], group: int) -> None:
-        paths = [candidate.core.path for candidate in chunk]
-        found = regions_of(self.search.problem, group, paths)
-        regions = [found[path] for path in paths]
-        margins = self._margins([part.core for part in chunk], regions)
-        for candidate, region, margin in zip(chunk, regions, margins, strict=True):
+        tree = RegionTree.of(self.search.problem, group, [part.core.path for part in chunk])
+        leaves = tree.leaves
+        empty = tree.bounds.empty[leaves].tolist()
+        margins = self._margins([part.core for part in chunk], tree, leaves)
+        for number, (candidate, margin) in enumerate(zip(chunk, margins, strict=True)):
             core = candidate.core
-            if region.is_empty:
-                self.valid.append(Core(core.case, region.path, None, np.inf))
+            if empty[number]:
+                self.valid.append(Core(core.case, core.path, None, np.inf))
             elif margin > 0.0:
-                self.valid.append(Core(core.case, region.path, core.multipliers, margin))
+                self.valid.append(Core(core.case, core.path, core.multipliers, margin))
             else:
-                self.failed.append(Failed(core, region, candidate.leaves))
+                self.failed.append(Failed(core, tree.region(number), candidate.leaves))
 
-    def _margins(self, cores: Sequence[Core], regions: Sequence[Region]) -> list[float]:
-        """Evaluate each core's multipliers over its region; 0 where it has none."""
+    def _margins(
+        self, cores: Sequence[Core], tree: RegionTree, leaves: NDArray[np.intp]
+    ) -> list[float]:
+        """Evaluate each core's multipliers over its leaf of the tree; 0 where it has none."""
         chosen = {i: core.multipliers for i, core in enumerate(cores) if core.multipliers}
         margins = [0.0] * len(cores)
         if chosen:
-            queries = [Query(regions[i], cores[i].case) for i in chosen]
-            values = evaluate(self.search.problem, queries, list(chosen.values())).value
+            nodes, cases = leaves[list(chosen)], [cores[i].case for i in chosen]
+            values = tree.evaluate(nodes, cases, list(chosen.values()))
             for i, value in zip(chosen, values.tolist(), strict=True):
                 margins[i] = value
         return margins
