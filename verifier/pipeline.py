@@ -8,7 +8,7 @@ solver is loaded only when a search asks for it, so that easy runs never import 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from verifier.change.neuron_map import NeuronMap
@@ -67,7 +67,6 @@ class Result:
         seconds: Verification time, without imports, reading and writing.
         counterexample: The exact counterexample, if VIOLATED.
         statistics: Theory calls by kind and seconds by step.
-        proof: What to keep for reuse, if there is a verdict.
         reuse: What became of the original's cores, if this was a run by reuse.
     """
 
@@ -77,9 +76,17 @@ class Result:
     seconds: float
     counterexample: Counterexample | None
     statistics: Statistics
-    proof: Proof | None
     reuse: ReuseReport | None = None
+    _keep: Callable[[], Proof] | None = field(default=None, repr=False)
     _certify: Callable[[], dict[str, Any]] | None = field(default=None, repr=False)
+
+    @cached_property
+    def proof(self) -> Proof | None:
+        """What to keep for reuse, if there is a verdict.
+
+        It names the network by its fingerprint, which takes longer than many a verification.
+        """
+        return None if self._keep is None else self._keep()
 
     @single_threaded()
     def certificate(self) -> dict[str, Any]:
@@ -296,8 +303,8 @@ class _Run:
             msg = "internal error: the cores of the proof do not cover the property"
             raise VerifierError(msg)
         certify = partial(certificate_of_cores, self.problem, covered, self.exact.multipliers)
-        proof = self._proof(Verdict.HOLDS, covered.cores, leaves, None)
-        return self._result(Verdict.HOLDS, "", None, proof, certify)
+        keep = self._keep(Verdict.HOLDS, covered.cores, leaves, None)
+        return self._result(Verdict.HOLDS, "", None, keep, certify)
 
     def transferred(self, reuse: ReuseReport) -> Result:
         """Return the result of the differential margin."""
@@ -317,10 +324,10 @@ class _Run:
             leaves = tuple(Leaf(core.path, i) for i, core in enumerate(outcome.cores))
             return replace(self.holds(leaves, covered), reuse=reuse)
         counterexample = self._replayed(outcome.point)
-        proof = self._proof(verdict, (), (), counterexample.input)
+        keep = self._keep(verdict, (), (), counterexample.input)
         graph, prop = self.problem.graph, self.problem.prop
         certify = partial(certificate_of_violation, graph, prop, counterexample.input)
-        return self._result(verdict, "", counterexample, proof, certify, reuse)
+        return self._result(verdict, "", counterexample, keep, certify, reuse)
 
     def _replayed(self, point: tuple[Fraction, ...] | None) -> Counterexample:
         graph, prop = self.problem.graph, self.problem.prop
@@ -330,23 +337,23 @@ class _Run:
             raise VerifierError(msg)
         return counterexample
 
-    def _proof(
+    def _keep(
         self,
         verdict: Verdict,
         cores: tuple[Core, ...],
         leaves: tuple[Leaf, ...],
         point: tuple[Fraction, ...] | None,
-    ) -> Proof:
-        graph = self.problem.graph
-        return Proof(
+    ) -> Callable[[], Proof]:
+        graph, prop, seconds = self.problem.graph, self.problem.prop, self.budget.spent_seconds
+        return lambda: Proof(
             fingerprint(graph),
-            property_fingerprint(self.problem.prop),
+            property_fingerprint(prop),
             graph.layer_widths,
             verdict,
             cores,
             leaves,
             point,
-            self.budget.spent_seconds,
+            seconds,
         )
 
     def _result(
@@ -354,7 +361,7 @@ class _Run:
         verdict: Verdict,
         reason: str,
         counterexample: Counterexample | None,
-        proof: Proof | None,
+        keep: Callable[[], Proof] | None,
         certify: Callable[[], dict[str, Any]] | None,
         reuse: ReuseReport | None = None,
     ) -> Result:
@@ -365,7 +372,7 @@ class _Run:
             self.budget.spent_seconds,
             counterexample,
             self.statistics,
-            proof,
             reuse,
+            keep,
             certify,
         )

@@ -92,7 +92,8 @@ class Translation:
         stays = all(old == new for old, new in neuron_map.kept.items())
         self._is_identity = stays and len(neuron_map.kept) == sum(layer_widths)
         self._places: dict[int, NDArray[np.intp]] = {}
-        for layer in {neuron.layer for neuron in neuron_map.kept}:
+        layers = set() if self._is_identity else {neuron.layer for neuron in neuron_map.kept}
+        for layer in layers:
             pairs = [(old.index, new) for old, new in neuron_map.kept.items() if old.layer == layer]
             table = np.full((max(index for index, _ in pairs) + 1, 2), -1, dtype=np.intp)
             for index, new in pairs:
