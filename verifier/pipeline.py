@@ -16,6 +16,7 @@ from verifier.engine import differential
 from verifier.engine.attack import attack
 from verifier.engine.certify import certificate_of_cores, certificate_of_violation
 from verifier.engine.cover import Cover, cover
+from verifier.engine.deepen import deepen
 from verifier.engine.limits import Budget, silent
 from verifier.engine.minimize import minimize
 from verifier.engine.problem import Problem
@@ -167,6 +168,8 @@ def prove(
     if options.minimize:
         with run.statistics.timing("minimize"):
             cores, leaves = minimize(run.problem, cores, run.budget, TRIALS)
+        with run.statistics.timing("deepen"):
+            leaves = deepen(run.problem, cores, leaves, options, run.budget)
     with run.statistics.timing("cover"):
         paths = {(cores[leaf.core].case, leaf.path): cores[leaf.core].path for leaf in leaves}
         covered = cover(cores, len(prop.cases), paths)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from verifier.bounds.region_bounds import RegionBounds
     from verifier.engine.problem import Problem
     from verifier.proof.literals import Path
-    from verifier.proof.muc import Multipliers
+    from verifier.proof.muc import Core
 
     Array = NDArray[np.float64]
 
@@ -85,12 +85,27 @@ class RegionTree:
         bounds = self.bounds.single(self.chains[number][-1])
         return Region(self.group, self.paths[number], bounds)
 
-    def evaluate(
-        self, nodes: NDArray[np.intp], cases: Sequence[int], chosen: Sequence[Multipliers]
-    ) -> Array:
-        """Return a lower bound of a case over each of some nodes, by multipliers for each."""
-        places = Places(self.group, self.bounds.take(nodes), self.tree.phases[nodes], cases)
-        return evaluate_in(self.problem, places, chosen).value
+    def margins(self, cores: Sequence[Core]) -> Array:
+        """Return what each core's own multipliers prove over the region of the path at its place.
+
+        The core's path does not count. Where the region is empty that is infinity, and where the
+        core has no multipliers minus infinity.
+        """
+        leaves = self.leaves
+        empty = self.bounds.empty[leaves]
+        margins = np.where(empty, np.inf, -np.inf)
+        chosen = {
+            i: core.multipliers
+            for i, core in enumerate(cores)
+            if core.multipliers is not None and not empty[i]
+        }
+        if chosen:
+            nodes = leaves[list(chosen)]
+            cases = [cores[i].case for i in chosen]
+            bounds, phases = self.bounds.take(nodes), self.tree.phases[nodes]
+            places = Places(self.group, bounds, phases, cases)
+            margins[list(chosen)] = evaluate_in(self.problem, places, list(chosen.values())).value
+        return margins
 
 
 # The node above, and the literals that lead from there to a node.

@@ -79,7 +79,9 @@ class Proof:
         for number, core in enumerate(self.cores):
             _check_core(core, prop, f"core {number} of the proof")
         for number, leaf in enumerate(self.leaves):
-            _check_inputs(leaf.path, prop.input_width, f"leaf {number} of the proof")
+            where = f"leaf {number} of the proof"
+            _check_inputs(leaf.path, prop.input_width, where)
+            _check_rows(leaf.multipliers, self.cores[leaf.core].case, prop, where)
         if self.point is not None and len(self.point) != prop.input_width:
             msg = f"the proof's point has {len(self.point)} inputs, not {prop.input_width}"
             raise CorruptFileError(msg)
@@ -103,11 +105,15 @@ def _check_core(core: Core, prop: Property, where: str) -> None:
     if not 0 <= core.case < len(prop.cases):
         msg = f"{where} is of case {core.case}; the property has {len(prop.cases)} cases"
         raise CorruptFileError(msg)
-    rows = len(prop.cases[core.case].constraints)
-    if core.multipliers is not None and len(core.multipliers.rows) != rows:
-        msg = f"{where} weighs {len(core.multipliers.rows)} rows; case {core.case} has {rows}"
-        raise CorruptFileError(msg)
+    _check_rows(core.multipliers, core.case, prop, where)
     _check_inputs(core.path, prop.input_width, where)
+
+
+def _check_rows(multipliers: Multipliers | None, case: int, prop: Property, where: str) -> None:
+    rows = len(prop.cases[case].constraints)
+    if multipliers is not None and len(multipliers.rows) != rows:
+        msg = f"{where} weighs {len(multipliers.rows)} rows; case {case} has {rows}"
+        raise CorruptFileError(msg)
 
 
 def _check_inputs(path: Path, width: int, where: str) -> None:
@@ -182,19 +188,26 @@ def _core_document(core: Core) -> dict[str, Any]:
         "path": _path_document(core.path),
         "margin": core.margin if math.isfinite(core.margin) else None,
     }
-    if core.multipliers is not None:
-        document["rows"] = core.multipliers.rows.tolist()
-        document["layers"] = [
+    return document | _multipliers_document(core.multipliers)
+
+
+def _multipliers_document(multipliers: Multipliers | None) -> dict[str, Any]:
+    if multipliers is None:
+        return {}
+    return {
+        "rows": multipliers.rows.tolist(),
+        "layers": [
             [layer, part.index.tolist(), part.alpha.tolist(), part.q.tolist()]
-            for layer, part in core.multipliers.layers.items()
-        ]
-        document["masses"] = [[*neuron, mass] for neuron, mass in core.multipliers.literals.items()]
-    return document
+            for layer, part in multipliers.layers.items()
+        ],
+        "masses": [[*neuron, mass] for neuron, mass in multipliers.literals.items()],
+    }
 
 
 def _leaf_document(leaf: Leaf, core: Core) -> list[Any]:
-    """Return the leaf's path, or nothing where it is its core's, and the core."""
-    return [None if leaf.path == core.path else _path_document(leaf.path), leaf.core]
+    """Return the leaf's path, or nothing where it is its core's, the core, and multipliers."""
+    path = None if leaf.path == core.path else _path_document(leaf.path)
+    return [path, leaf.core, _multipliers_document(leaf.multipliers)]
 
 
 def _path_document(path: Path) -> list[list[Any]]:
@@ -211,7 +224,7 @@ def _proof(document: dict[str, Any]) -> Proof:
     widths = tuple(int(width) for width in document["layer_widths"])
     paths = _Paths(widths)
     cores = tuple(_core(entry, widths, paths) for entry in document["cores"])
-    leaves = tuple(_leaf(path, int(core), cores, paths) for path, core in document["leaves"])
+    leaves = tuple(_leaf(entry, widths, cores, paths) for entry in document["leaves"])
     point, verdict = document["point"], Verdict(document["verdict"])
     if verdict is Verdict.UNKNOWN or (point is None) != (verdict is Verdict.HOLDS):
         _fail(f"verdict {str(verdict)!r} {'without' if point is None else 'with'} a counterexample")
@@ -231,20 +244,26 @@ def _core(entry: dict[str, Any], widths: tuple[int, ...], paths: _Paths) -> Core
     margin = entry["margin"]
     margin = math.inf if margin is None else _at_least_zero(margin, "a core's margin")
     path = paths.read(entry["path"])
+    return Core(int(entry["case"]), path, _multipliers(entry, widths), margin)
+
+
+def _leaf(entry: list[Any], widths: tuple[int, ...], cores: Sequence[Core], paths: _Paths) -> Leaf:
+    path, core, evidence = entry
+    if not 0 <= core < len(cores):
+        _fail("a leaf names a core that does not exist")
+    path = cores[core].path if path is None else paths.read(path)
+    return Leaf(path, int(core), _multipliers(evidence, widths))
+
+
+def _multipliers(entry: dict[str, Any], widths: tuple[int, ...]) -> Multipliers | None:
     if "rows" not in entry:
-        return Core(int(entry["case"]), path, None, margin)
+        return None
     layers = {int(k): _neurons(k, part, widths) for k, *part in entry["layers"]}
     masses = {_neuron(k, i, widths): _mass(m) for k, i, m in entry["masses"]}
     rows = _floats(entry["rows"])
     if (rows < 0.0).any():
-        _fail("a core has a negative row weight")
-    return Core(int(entry["case"]), path, Multipliers(rows, layers, masses), margin)
-
-
-def _leaf(path: list[Any] | None, core: int, cores: Sequence[Core], paths: _Paths) -> Leaf:
-    if not 0 <= core < len(cores):
-        _fail("a leaf names a core that does not exist")
-    return Leaf(cores[core].path if path is None else paths.read(path), core)
+        _fail("a row has a negative weight")
+    return Multipliers(rows, layers, masses)
 
 
 def _neurons(layer: int, part: list[Any], widths: tuple[int, ...]) -> NeuronMultipliers:
