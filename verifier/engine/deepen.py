@@ -5,10 +5,11 @@ A leaf whose margin is thinner than what compression changes has to be repaired 
 each variant. Splitting it once, here, makes two parts of more margin, and re-validating two parts
 costs far less than one linear program. But parts that no variant needs cost time too.
 
-So compression is *rehearsed*: on copies of the network, with every weight moved at random by a
+So compression is *rehearsed*: on a copy of the network, with every weight moved at random by a
 fraction of the step of an 8-bit grid, leaves are re-validated just as on a variant. Those that
-fail are split, and their parts get multipliers of their own, the best that the linear program
-finds on the original. The core keeps its place: it is tried first, its leaves only where it fails.
+fail are split. A part keeps the multipliers of the leaf where they will do in its smaller region,
+or else gets its own, the best that the linear program finds on the original. The core keeps its
+place: it is tried first, its leaves only where it fails.
 
 Nothing here decides a verdict: a rehearsal says where margin is thin, and every part is a core's
 leaf like any other, worth what its multipliers prove on the network at hand.
@@ -38,12 +39,12 @@ if TYPE_CHECKING:
     from verifier.options import EngineOptions
     from verifier.proof.muc import Core
 
-REHEARSALS = 2
+REHEARSALS = 1
 MOVE = 0.3 / 127
 """Largest change of a weight relative to the largest of its matrix: 0.3 steps of an 8-bit grid.
 With whole steps proofs grow two- to sevenfold, and what variants save by it they lose again."""
 ROUNDS = 2
-GROWTH = 1.0
+GROWTH = 0.5
 """Most parts that are added, relative to the number of leaves."""
 
 
@@ -69,7 +70,7 @@ def deepen(
     """
     if problem.graph.input_width > options.input_split_width:
         return list(leaves)
-    rehearsals = [_moved(problem, options.seed + number) for number in range(REHEARSALS)]
+    rehearsals = [problem, *(_moved(problem, options.seed + n) for n in range(REHEARSALS))]
     members: dict[int, list[int]] = {}
     for number, leaf in enumerate(leaves):
         members.setdefault(problem.group_of(cores[leaf.core].case), []).append(number)
@@ -101,7 +102,7 @@ def _moved(problem: Problem, seed: int) -> Problem:
 
 @dataclass(frozen=True, eq=False)
 class _Deepening:
-    """The leaves of one group of a proof, and what they are rehearsed on."""
+    """The leaves of one group of a proof, and what they are rehearsed on, the original first."""
 
     problem: Problem
     rehearsals: Sequence[Problem]
@@ -111,19 +112,19 @@ class _Deepening:
     def run(self, leaves: Sequence[Leaf], budget: Budget) -> list[list[Leaf]]:
         """Return the parts of each leaf, the leaf itself where it stays whole."""
         parts, room = [[leaf] for leaf in leaves], int(GROWTH * len(leaves))
-        fresh = [(number, leaf) for number, leaf in enumerate(leaves)]
+        fresh = list(enumerate(leaves))
         for _ in range(ROUNDS):
             if budget.is_spent:
                 break
-            failing = [fresh[place] for place in self._failing([leaf for _, leaf in fresh])]
+            failing = [fresh[place] for place in self._failing([leaf for _, leaf in fresh])][:room]
             fresh = []
-            halves = self._halves([leaf for _, leaf in failing[:room]])
-            for (number, leaf), both in zip(failing, halves, strict=False):
+            halves = self._halves([leaf for _, leaf in failing])
+            for (number, leaf), both in zip(failing, halves, strict=True):
                 if both:
                     place = parts[number].index(leaf)
                     parts[number][place : place + 1] = both
                     fresh += [(number, half) for half in both]
-            room -= len(fresh) // 2
+                    room -= 1
         return parts
 
     def _failing(self, leaves: Sequence[Leaf]) -> list[int]:
@@ -148,35 +149,32 @@ class _Deepening:
             for number, leaf in enumerate(leaves)
         ]
         whole = self.problem.groups[self.group].bounds.box
-        attempts = screen(self.problem, queries) if queries else []
         sides = [
             (number, side)
-            for number, attempt in enumerate(attempts)
+            for number, attempt in enumerate(screen(self.problem, queries) if queries else ())
             for literal in candidates(attempt, whole, split_inputs=True)[:1]
             for side in (literal.negated(), literal)
         ]
         regions = split(self.problem, [(queries[number].region, side) for number, side in sides])
+        halves = self._refuted([leaves[number] for number, _ in sides], regions)
         found: list[list[Leaf]] = [[] for _ in leaves]
-        cores = self._refuted([leaves[number] for number, _ in sides], regions)
-        for (number, _), core in zip(sides, cores, strict=True):
-            if core is not None:
-                found[number].append(Leaf(core.path, leaves[number].core, core.multipliers))
+        for (number, _), half in zip(sides, halves, strict=True):
+            found[number] += [] if half is None else [half]
         return [both if len(both) == 2 else [] for both in found]
 
-    def _refuted(self, leaves: Sequence[Leaf], regions: Sequence[Region]) -> list[Core | None]:
-        """Return the best refutation of a leaf's half, by the program if it is small enough."""
-        hints = [self._evidence(leaf) for leaf in leaves]
-        queries = [
-            Query(region, hint.case, hint.multipliers)
-            for region, hint in zip(regions, hints, strict=True)
+    def _refuted(self, leaves: Sequence[Leaf], regions: Sequence[Region]) -> list[Leaf | None]:
+        """Return what is left of leaves in a region each: by their multipliers, if they will do."""
+        halves: list[Leaf | None] = [
+            replace(leaf, path=region.path) for leaf, region in zip(leaves, regions, strict=True)
         ]
-        if not queries:
-            return []
-        screened = screen(self.problem, queries)
-        # Where they are refuted at once the program still finds more margin.
-        asked = [
-            replace(part, core=None, query=replace(part.query, hint=None)) for part in screened
-        ]
-        best = strengthen(self.problem, asked, INPUT_SPLIT_PROGRAM)
-        plain = strengthen(self.problem, screened, 0)
-        return [one.core or other.core for one, other in zip(best, plain, strict=True)]
+        failing = self._failing([half for half in halves if half is not None])
+        queries = [Query(regions[i], self.cores[leaves[i].core].case) for i in failing]
+        screened = screen(self.problem, queries) if queries else []
+        # Where default multipliers refute a half, the program still finds more margin.
+        bare = [replace(attempt, core=None) for attempt in screened]
+        found = strengthen(self.problem, bare, INPUT_SPLIT_PROGRAM)
+        for i, best, plain in zip(failing, found, screened, strict=True):
+            core = best.core or plain.core
+            multipliers = None if core is None else core.multipliers
+            halves[i] = None if core is None else Leaf(core.path, leaves[i].core, multipliers)
+        return halves
