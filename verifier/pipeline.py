@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The composition root: prove an original, verify a compressed network by reuse.
 
-Everything is put together here and nowhere else: reading is done before, writing after. The exact
-solver is loaded only when a search asks for it, so that easy runs never import z3.
+Everything is put together here and nowhere else: reading is done before, writing after. What few
+runs need is loaded where it is needed, z3 above all: a small verification by reuse takes less time
+than imports do.
 """
 
 from __future__ import annotations
@@ -14,11 +15,8 @@ from typing import TYPE_CHECKING, Any
 from verifier.change.neuron_map import NeuronMap
 from verifier.engine import differential
 from verifier.engine.attack import attack
-from verifier.engine.certify import certificate_of_cores, certificate_of_violation
 from verifier.engine.cover import Cover, cover
-from verifier.engine.deepen import deepen
 from verifier.engine.limits import Budget, silent
-from verifier.engine.minimize import minimize
 from verifier.engine.problem import Problem
 from verifier.engine.protocols import ExactAnswer
 from verifier.engine.reuse import Reuse, ReuseReport
@@ -166,6 +164,9 @@ def prove(
     cores: Sequence[Core] = outcome.cores
     leaves = [Leaf(core.path, i) for i, core in enumerate(cores)]
     if options.minimize:
+        from verifier.engine.deepen import deepen
+        from verifier.engine.minimize import minimize
+
         with run.statistics.timing("minimize"):
             cores, leaves = minimize(run.problem, cores, run.budget, TRIALS)
         with run.statistics.timing("deepen"):
@@ -246,6 +247,23 @@ def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
     return differential.transfers(before, run.problem, outcome.cores, neuron_map)
 
 
+# Certificates are asked for rarely, and what writes them takes a while to load.
+
+
+def _certificate_of_cores(problem: Problem, covered: Cover, exact: _Z3) -> dict[str, Any]:
+    from verifier.engine.certify import certificate_of_cores
+
+    return certificate_of_cores(problem, covered, exact.multipliers)
+
+
+def _certificate_of_violation(
+    graph: Graph, prop: Property, point: Sequence[Fraction]
+) -> dict[str, Any]:
+    from verifier.engine.certify import certificate_of_violation
+
+    return certificate_of_violation(graph, prop, point)
+
+
 def _identity(graph: Graph, proof: Proof) -> NeuronMap:
     if graph.layer_widths != proof.layer_widths:
         msg = (
@@ -305,7 +323,7 @@ class _Run:
         if covered is None:
             msg = "internal error: the cores of the proof do not cover the property"
             raise VerifierError(msg)
-        certify = partial(certificate_of_cores, self.problem, covered, self.exact.multipliers)
+        certify = partial(_certificate_of_cores, self.problem, covered, self.exact)
         keep = self._keep(Verdict.HOLDS, covered.cores, leaves, None)
         return self._result(Verdict.HOLDS, "", None, keep, certify)
 
@@ -329,7 +347,7 @@ class _Run:
         counterexample = self._replayed(outcome.point)
         keep = self._keep(verdict, (), (), counterexample.input)
         graph, prop = self.problem.graph, self.problem.prop
-        certify = partial(certificate_of_violation, graph, prop, counterexample.input)
+        certify = partial(_certificate_of_violation, graph, prop, counterexample.input)
         return self._result(verdict, "", counterexample, keep, certify, reuse)
 
     def _replayed(self, point: tuple[Fraction, ...] | None) -> Counterexample:

@@ -19,7 +19,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import highspy
 import numpy as np
 
 from verifier.bounds.layers import INPUT
@@ -27,6 +26,7 @@ from verifier.bounds.layers import INPUT
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import highspy
     from numpy.typing import NDArray
 
     from verifier.bounds.box import Box
@@ -180,6 +180,8 @@ def _unstable_duals(
 
 def _run(program: _Program, lower: Array, upper: Array) -> tuple[Array, Array, Array | None] | None:
     """Minimise the last column; return row duals, column duals and the point."""
+    import highspy  # Loaded late: verification by reuse may need no program.
+
     matrix = np.concatenate([block for block, _, _ in program.blocks])
     rows, columns = np.nonzero(matrix)
     model = highspy.HighsLp()

@@ -22,8 +22,6 @@ from itertools import pairwise
 from operator import neg
 from typing import TYPE_CHECKING
 
-from pysat.solvers import Solver
-
 from verifier.certificate.unit_propagation import ClauseSet
 from verifier.errors import VerifierError
 from verifier.ir.graph import Neuron
@@ -104,6 +102,8 @@ class Clauses:
         Raises:
             VerifierError: The solver's proof is wrong: a defect, not a verdict.
         """
+        from pysat.solvers import Solver  # Loaded late: most covers are seen from a tree.
+
         with Solver(name=SOLVER, bootstrap_with=self._all(), with_proof=True) as solver:
             if solver.solve():
                 return None
