@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.engine import clauses
 from verifier.engine.clauses import Clauses, Refutation
 from verifier.engine.cover import cover
 from verifier.errors import VerifierError
@@ -304,7 +303,7 @@ def test_a_tree_of_cases_needs_steps_only_where_branches_meet() -> None:
 
 
 def test_a_solver_that_lies_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clauses, "Solver", LyingSolver)
+    monkeypatch.setattr("pysat.solvers.Solver", LyingSolver)
 
     with pytest.raises(VerifierError, match="step 1 of the SAT solver's proof does not follow"):
         refutation_of([core(0, Phase(NEURONS[0], active=True))], 1)
@@ -312,7 +311,7 @@ def test_a_solver_that_lies_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_deletions_in_a_proof_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     proof = ["d 1 2 0", "-1 0", "0"]
-    monkeypatch.setattr(clauses, "Solver", LyingSolver)
+    monkeypatch.setattr("pysat.solvers.Solver", LyingSolver)
     monkeypatch.setattr(LyingSolver, "get_proof", lambda _: proof)
     found = Clauses(1)
     for active in (True, False):
