@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a suite and write one line of JSON for each verification, as it comes.
 
-Every row is one call in a warm process: seconds are the engine's own, without imports, reading and
-writing. Each experiment runs in a worker process with single-threaded linear algebra. Rows that a
-file already has are not run again, so an interrupted suite goes on where it was; the originals'
-proofs are kept beside the file for that.
+Every row is one call in a warm process, without imports, reading and writing. It has two clocks:
+the engine's own, which runs while other processes hold the machine, and the seconds that the
+processor spent on the call, which ratios are made of. Each experiment runs in a worker process with
+single-threaded linear algebra. Rows that a file already has are not run again, so an interrupted
+suite goes on where it was; the originals' proofs are kept beside the file for that.
 """
 
 from __future__ import annotations
@@ -14,28 +15,31 @@ import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.evidence import ACCEPTED, check_result
+from benchmarks.subject import Subject
+from benchmarks.timing import timing, warm_up
+from benchmarks.ways import SCRATCH, WAYS, reuse
 from compression.registry import make_method
-from verifier.bounds.loading import load_kernels
 from verifier.change.match import infer_map
 from verifier.ir.onnx_reader import read_onnx
 from verifier.options import EngineOptions
-from verifier.pipeline import prove, reverify
+from verifier.pipeline import prove
 from verifier.proof.store import read_proof, write_proof
 from verifier.spec.vnnlib_reader import read_vnnlib
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from benchmarks.suites import Experiment, Suite, Variant
+    from benchmarks.timing import Timed
     from verifier.change.neuron_map import NeuronMap
     from verifier.ir.graph import Graph
-    from verifier.pipeline import Result
 
 ORIGINAL = "original"
 Key = tuple[str, str, str]
@@ -49,6 +53,7 @@ class Measurement:
         verdict: What was found.
         reason: Why unknown.
         seconds: By the engine's clock.
+        cpu_seconds: Of the processor, for the whole call.
         cores: Cores of the proof, if there is one.
         calls: Theory calls by kind.
         steps: Seconds by step.
@@ -60,6 +65,7 @@ class Measurement:
     verdict: str
     reason: str
     seconds: float
+    cpu_seconds: float
     cores: int
     calls: dict[str, int]
     steps: dict[str, float]
@@ -70,6 +76,11 @@ class Measurement:
     def deciding_seconds(self) -> float:
         """Seconds until the verdict, without minimising cores for later use."""
         return self.seconds - self.steps.get("minimize", 0.0)
+
+    @property
+    def deciding_cpu_seconds(self) -> float:
+        """The processor's seconds until the verdict: minimising takes its share of the clock."""
+        return self.cpu_seconds * (self.deciding_seconds / self.seconds if self.seconds else 1.0)
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ class Row:
         expected: The verdict that is known from elsewhere, or empty.
         measured: The verification, of a variant by reuse if its original has a proof.
         reuse: What became of the original's cores; empty without a proof to reuse.
-        scratch: The variant's verification from scratch, in suites that compare.
+        others: The variant's verifications by the suite's other ways.
     """
 
     network: str
@@ -92,7 +103,17 @@ class Row:
     expected: str
     measured: Measurement
     reuse: dict[str, Any]
-    scratch: Measurement | None
+    others: dict[str, Measurement]
+
+    @property
+    def verifications(self) -> tuple[Measurement, ...]:
+        """The verifications by all ways."""
+        return self.measured, *self.others.values()
+
+    @property
+    def scratch(self) -> Measurement | None:
+        """The verification from scratch, in suites that have it."""
+        return self.others.get(SCRATCH)
 
     @property
     def key(self) -> Key:
@@ -101,10 +122,8 @@ class Row:
 
     @property
     def agreement(self) -> str:
-        """How the verdicts, expected, measured and from scratch, go together."""
-        known = {self.expected, self.measured.verdict}
-        if self.scratch is not None:
-            known.add(self.scratch.verdict)
+        """How the verdicts, the expected one and those by all ways, go together."""
+        known = {self.expected, *(way.verdict for way in self.verifications)}
         if {Verdict.HOLDS, Verdict.VIOLATED} <= known:
             return "contradict"
         if self.measured.verdict == Verdict.UNKNOWN:
@@ -114,9 +133,8 @@ class Row:
     @property
     def is_wrong(self) -> bool:
         """Whether verdicts contradict each other, or a certificate was not accepted."""
-        certificates = [m.certificate for m in (self.measured, self.scratch) if m is not None]
         return self.agreement == "contradict" or any(
-            text not in {"", ACCEPTED} for text in certificates
+            way.certificate not in {"", ACCEPTED} for way in self.verifications
         )
 
 
@@ -128,9 +146,8 @@ def read_rows(path: Path) -> list[Row]:
     for line in path.read_text(encoding="utf-8").splitlines():
         document = json.loads(line)
         measured = Measurement(**document.pop("measured"))
-        scratch = document.pop("scratch")
-        scratch = None if scratch is None else Measurement(**scratch)
-        rows.append(Row(**document, measured=measured, scratch=scratch))
+        others = {name: Measurement(**way) for name, way in document.pop("others").items()}
+        rows.append(Row(**document, measured=measured, others=others))
     return rows
 
 
@@ -181,7 +198,7 @@ class _Run:
     def __init__(self, suite: Suite, experiment: Experiment, out: Path) -> None:
         self._suite, self._experiment, self._out = suite, experiment, out
         self._options = EngineOptions(timeout_seconds=suite.timeout_seconds, compiled=True)
-        load_kernels()
+        warm_up()
         self._verdict_only = replace(self._options, minimize=False)
         self._graph = read_onnx(suite.folder / experiment.network)
         self._property = read_vnnlib(suite.folder / experiment.prop)
@@ -190,25 +207,30 @@ class _Run:
 
     def original(self) -> Row:
         """Prove the original and keep its proof."""
-        result = prove(self._graph, self._property, self._options)
+        timed = timing(lambda: prove(self._graph, self._property, self._options))
+        proof = timed.result.proof
         self._proof_file.unlink(missing_ok=True)
-        if result.proof is not None:
+        if proof is not None:
             self._proof_file.parent.mkdir(exist_ok=True)
-            write_proof(result.proof, self._proof_file)
-        return self._row(ORIGINAL, self._experiment.network, self._graph, result)
+            write_proof(proof, self._proof_file)
+        return self._row(ORIGINAL, self._experiment.network, self._graph, timed)
 
     def variant(self, variant: Variant) -> Row:
-        """Verify a variant, by reuse where there is a proof."""
+        """Verify a variant, by reuse where there is a proof, and by the suite's other ways."""
         graph, neuron_map = self._compressed(variant)
-        scratch = None
-        if self._suite.compares or not self._proof_file.exists():
-            scratch = prove(graph, self._property, self._verdict_only)
-        if self._proof_file.exists():
-            proof = read_proof(self._proof_file)
-            result = reverify(graph, self._property, proof, neuron_map, self._verdict_only)
-        elif scratch is not None:
-            result, scratch = scratch, None
-        return self._row(variant.name, variant.network, graph, result, scratch)
+        if not self._proof_file.exists():
+            timed = timing(lambda: prove(graph, self._property, self._verdict_only))
+            return self._row(variant.name, variant.network, graph, timed)
+        proof = read_proof(self._proof_file)
+        subject = Subject(graph, self._property, self._graph, proof, neuron_map, self._verdict_only)
+        others = {
+            name: timing(partial(WAYS[name], subject))
+            for name in self._suite.ways
+            # There is nothing to carry over but the counterexample, which reuse tries.
+            if name == SCRATCH or proof.verdict is Verdict.HOLDS
+        }
+        timed = timing(lambda: reuse(subject))
+        return self._row(variant.name, variant.network, graph, timed, others)
 
     def append(self, row: Row) -> None:
         """Write a row; one short write, so that workers do not mix their lines."""
@@ -223,20 +245,27 @@ class _Run:
         return result.graph, result.neuron_map
 
     def _row(
-        self, name: str, network: str, graph: Graph, result: Result, scratch: Result | None = None
+        self,
+        name: str,
+        network: str,
+        graph: Graph,
+        timed: Timed,
+        others: Mapping[str, Timed] | None = None,
     ) -> Row:
         expected = self._suite.expected.get((network, self._experiment.prop), "")
+        reused = timed.result.reuse
         return Row(
             self._experiment.network,
             self._experiment.prop,
             name,
             str(expected),
-            self._measure(graph, result),
-            {} if result.reuse is None else result.reuse.to_json(),
-            None if scratch is None else self._measure(graph, scratch),
+            self._measure(graph, timed),
+            {} if reused is None else reused.to_json(),
+            {way: self._measure(graph, other) for way, other in (others or {}).items()},
         )
 
-    def _measure(self, graph: Graph, result: Result) -> Measurement:
+    def _measure(self, graph: Graph, timed: Timed) -> Measurement:
+        result = timed.result
         cores = 0 if result.proof is None else len(result.proof.cores)
         is_checked = cores <= self._suite.most_cores
         started = time.perf_counter()
@@ -245,6 +274,7 @@ class _Run:
             str(result.verdict),
             result.reason,
             round(result.seconds, 4),
+            round(timed.cpu_seconds, 4),
             cores,
             dict(result.statistics.calls),
             {step: round(value, 4) for step, value in result.statistics.seconds.items()},

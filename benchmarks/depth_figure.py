@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A figure of reuse against depth of compression: what share is reused, and what that saves.
+
+One column for each series of variants, compressed more strongly to the right. Each point is a
+variant of one network with one property that it satisfies; the line joins medians, and half of the
+points lie in the band.
+"""
+
+from __future__ import annotations
+
+from statistics import quantiles
+from typing import TYPE_CHECKING
+
+from benchmarks.drawing import COLOURS, INK, MUTED, canvas, style
+from benchmarks.way_tables import PRODUCT, ratios
+from verifier.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from benchmarks.runner import Row
+    from benchmarks.suites import Series
+
+Points = dict[str, list[float]]
+
+
+def draw_depth(series: Sequence[Series], rows: Sequence[Row], path: Path) -> None:
+    """Draw the figure.
+
+    Args:
+        series: Its columns.
+        rows: Results of variants.
+        path: The file, whose ending says its format.
+    """
+    holding = [row for row in rows if row.reuse.get("cores") and row.measured.verdict == HOLDS]
+    figure = canvas(4.4 * len(series), 7.6)
+    columns = figure.subplots(2, len(series), squeeze=False, sharey="row").T
+    for (above, below), one in zip(columns, series, strict=True):
+        _draw(above, one, _points(one, holding, reuse_rates))
+        above.set_ylim(-4.0, 104.0)
+        style(above, "")
+        _draw(below, one, _points(one, holding, speed_ups))
+        below.set_yscale("log")
+        below.axhline(1.0, color=MUTED, lw=1.0, ls=(0, (4, 3)))
+        below.set_xlabel(one.axis, color=INK, fontsize=11)
+        style(below, "")
+        _count(above, one, holding, rows)
+    columns[0][0].set_ylabel("cores valid without repair, %", color=INK, fontsize=11)
+    columns[0][1].set_ylabel("times faster than from scratch (CPU)", color=INK, fontsize=11)
+    columns[0][1].yaxis.set_major_formatter("{x:g}")
+    figure.tight_layout(pad=1.4)
+    figure.savefig(path)
+
+
+HOLDS = Verdict.HOLDS
+
+
+def reuse_rates(rows: Sequence[Row]) -> list[float]:
+    """Return what share of the cores, in per cent, is valid by its stored multipliers."""
+    return [100.0 * row.reuse["proof_reuse_rate"] for row in rows]
+
+
+def speed_ups(rows: Sequence[Row]) -> list[float]:
+    """Return how many times faster reuse is, where that means something."""
+    return [1.0 / ratio for ratio in ratios(rows, PRODUCT)]
+
+
+def _points(
+    series: Series, rows: Sequence[Row], values: Callable[[Sequence[Row]], list[float]]
+) -> Points:
+    """Return the values of each variant of a series."""
+    return {name: values([row for row in rows if row.variant == name]) for name in series.values}
+
+
+def _draw(axes: Axes, series: Series, points: Points) -> None:
+    """Draw points, the line of medians and the band of the middle half, at even distances."""
+    places = {name: place for place, name in enumerate(series.values) if points[name]}
+    for name, place in places.items():
+        axes.scatter([place] * len(points[name]), points[name], s=18, color=MUTED, alpha=0.5, lw=0)
+    low, middle, high = zip(*(_quartiles(points[name]) for name in places), strict=True)
+    axes.fill_between(list(places.values()), low, high, color=COLOURS[0], alpha=0.15, lw=0)
+    axes.plot(list(places.values()), middle, color=COLOURS[0], lw=2.2, marker="o", ms=5)
+    axes.set_xticks(range(len(series.values)), [f"{value:g}" for value in series.values.values()])
+
+
+def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, middle, high = quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+def _count(axes: Axes, series: Series, holding: Sequence[Row], rows: Sequence[Row]) -> None:
+    """Write above each place how many of the variants satisfy their property."""
+    for place, name in enumerate(series.values):
+        counts = [sum(row.variant == name for row in part) for part in (holding, rows)]
+        axes.text(place, 107.0, f"{counts[0]}", ha="center", color=MUTED, fontsize=9)
+    total = sum(row.variant == next(iter(series.values)) for row in rows)
+    axes.set_title(f"of {total}, satisfy their property:", color=MUTED, fontsize=9, loc="left")
