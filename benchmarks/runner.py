@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.evidence import ACCEPTED, check_result
 from benchmarks.subject import Subject
-from benchmarks.timing import timing, warm_up
+from benchmarks.timing import cpu_seconds, warm_up
 from benchmarks.ways import SCRATCH, WAYS, reuse
 from compression.registry import make_method
 from verifier.change.match import infer_map
 from verifier.ir.onnx_reader import read_onnx
 from verifier.options import EngineOptions
-from verifier.pipeline import prove
+from verifier.pipeline import Result, prove
 from verifier.proof.store import read_proof, write_proof
 from verifier.spec.vnnlib_reader import read_vnnlib
 from verifier.verdict import Verdict
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from benchmarks.suites import Experiment, Suite, Variant
-    from benchmarks.timing import Timed
     from verifier.change.neuron_map import NeuronMap
     from verifier.ir.graph import Graph
 
 ORIGINAL = "original"
 Key = tuple[str, str, str]
+Timed = tuple[Result, float]
+"""A result and the CPU seconds it took."""
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,8 @@ class _Run:
 
     def original(self) -> Row:
         """Prove the original and keep its proof."""
-        timed = timing(lambda: prove(self._graph, self._property, self._options))
-        proof = timed.result.proof
+        timed = cpu_seconds(lambda: prove(self._graph, self._property, self._options))
+        proof = timed[0].proof
         self._proof_file.unlink(missing_ok=True)
         if proof is not None:
             self._proof_file.parent.mkdir(exist_ok=True)
@@ -219,17 +220,17 @@ class _Run:
         """Verify a variant, by reuse where there is a proof, and by the suite's other ways."""
         graph, neuron_map = self._compressed(variant)
         if not self._proof_file.exists():
-            timed = timing(lambda: prove(graph, self._property, self._verdict_only))
+            timed = cpu_seconds(lambda: prove(graph, self._property, self._verdict_only))
             return self._row(variant.name, variant.network, graph, timed)
         proof = read_proof(self._proof_file)
         subject = Subject(graph, self._property, self._graph, proof, neuron_map, self._verdict_only)
         others = {
-            name: timing(partial(WAYS[name], subject))
+            name: cpu_seconds(partial(WAYS[name], subject))
             for name in self._suite.ways
             # There is nothing to carry over but the counterexample, which reuse tries.
             if name == SCRATCH or proof.verdict is Verdict.HOLDS
         }
-        timed = timing(lambda: reuse(subject))
+        timed = cpu_seconds(lambda: reuse(subject))
         return self._row(variant.name, variant.network, graph, timed, others)
 
     def append(self, row: Row) -> None:
@@ -253,7 +254,7 @@ class _Run:
         others: Mapping[str, Timed] | None = None,
     ) -> Row:
         expected = self._suite.expected.get((network, self._experiment.prop), "")
-        reused = timed.result.reuse
+        reused = timed[0].reuse
         return Row(
             self._experiment.network,
             self._experiment.prop,
@@ -265,7 +266,7 @@ class _Run:
         )
 
     def _measure(self, graph: Graph, timed: Timed) -> Measurement:
-        result = timed.result
+        result, seconds = timed
         cores = 0 if result.proof is None else len(result.proof.cores)
         is_checked = cores <= self._suite.most_cores
         started = time.perf_counter()
@@ -274,7 +275,7 @@ class _Run:
             str(result.verdict),
             result.reason,
             round(result.seconds, 4),
-            round(timed.cpu_seconds, 4),
+            round(seconds, 4),
             cores,
             dict(result.statistics.calls),
             {step: round(value, 4) for step, value in result.statistics.seconds.items()},

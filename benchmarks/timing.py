@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A verification with the processor's seconds that it took, in a process that is warm."""
+"""What a call costs the processor, in a process that is warm."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -18,29 +17,17 @@ from verifier.pipeline import prove
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from verifier.pipeline import Result
-
 SMALL_PROOFS = 8
 
 
-@dataclass(frozen=True, eq=False)
-class Timed:
-    """A result and its cost.
-
-    Attributes:
-        result: The result.
-        cpu_seconds: Of the processor: what this process used, whatever else ran meanwhile.
-    """
-
-    result: Result
-    cpu_seconds: float
+T = TypeVar("T")
 
 
-def timing(verify: Callable[[], Result]) -> Timed:
-    """Run a verification."""
+def cpu_seconds(call: Callable[[], T]) -> tuple[T, float]:
+    """Return what a call returns, and the processor's seconds that this process used for it."""
     started = time.process_time()
-    result = verify()
-    return Timed(result, time.process_time() - started)
+    result = call()
+    return result, time.process_time() - started
 
 
 @cache
