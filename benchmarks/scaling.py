@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from benchmarks.arguments import add_data, data_folder
 from benchmarks.markdown import insert_section, listed, table
 from benchmarks.scaling_figure import draw_scaling
-from benchmarks.scaling_studies import points
+from benchmarks.scaling_studies import OPTIONS, points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +32,9 @@ CPU seconds in one warm process. *Proof* is the original's proof with cores mini
 *from scratch* and *by reuse* are of its variants, without minimising.
 
 * *Neurons*: classifiers of handwritten digits, trained as the example's is, with two ever wider
-  layers and with one to six layers of 64 neurons; the variant has 8-bit weights. Properties are
+  layers and with one to five layers of 64 neurons; the variant has 8-bit weights. Properties are
   robustness of one image each of the digits 0, 1 and 2, up to 85 % of the least epsilon at which a
-  gradient attack succeeds; the table has the median over those that hold.
+  gradient attack succeeds. The table has the medians over those that are proved within {limit:g} s.
 * *Cores*: ACAS Xu networks, all of 300 neurons, with properties whose proofs differ in size; the
   variant has lost 1 % of its weights.
 * *Variants*: ever more variants of one ACAS Xu network with one property, half with 8-bit weights,
@@ -75,36 +75,30 @@ def report(found: Sequence[Point], images: Path) -> str:
     draw_scaling(found, images / "scaling.png")
     groups: dict[tuple[str, str, int], list[Point]] = {}
     for point in found:
-        groups.setdefault((point.study, point.subject, point.size), []).append(point)
+        groups.setdefault((point.study, point.network, point.size), []).append(point)
     head = (
-        "study | subject | size | properties | cores | proof | from scratch | by reuse | "
+        "study | network | properties | size | cores | proof | from scratch | by reuse | "
         "times faster | verdicts by reuse"
     )
     lines = [(members[0].study, *_line(members)) for members in groups.values()]
-    return f"{TEXT}\n\n{table(head, lines)}\n"
+    return f"{TEXT.format(limit=OPTIONS.timeout_seconds)}\n\n{table(head, lines)}\n"
 
 
 def _line(members: Sequence[Point]) -> tuple[object, ...]:
-    """Return the medians over the properties of one subject."""
+    """Return the medians over the properties of one network."""
     first = members[0]
+    proved = [point for point in members if point.verdicts]
+    cells: list[object] = [first.network, ", ".join(str(p.prop) for p in members), first.size]
+    if not proved:
+        return (*cells, *"-----", "no proof")
     cores, proof, scratch, reuse = (
         median(values)
-        for values in zip(
-            *((p.cores, p.original, p.scratch, p.reuse) for p in members), strict=True
-        )
+        for values in zip(*((p.cores, p.original, p.scratch, p.reuse) for p in proved), strict=True)
     )
-    verdicts = Counter(reused for point in members for _, reused in point.verdicts)
-    return (
-        first.subject,
-        first.size,
-        len(members),
-        f"{cores:g}",
-        f"{proof:.2f}",
-        f"{scratch:.2f}",
-        f"{reuse:.2f}",
-        f"{scratch / reuse:.1f}",
-        listed(verdicts),
-    )
+    cells += [f"{cores:g}", *(f"{cost:.2f}" for cost in (proof, scratch, reuse))]
+    verdicts = Counter(reused for point in proved for _, reused in point.verdicts)
+    verdicts["no proof"] = len(members) - len(proved)
+    return (*cells, f"{scratch / reuse:.1f}", listed(+verdicts))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def draw_scaling(points: Sequence[Point], path: Path) -> None:
         figure.subplots(2, 2).flat, PANELS.items(), strict=True
     ):
         lines = (SCRATCH, BOTH) if study == "variants" else (PROOF, SCRATCH, REUSE)
-        _draw(axes, [point for point in points if point.study == study], lines)
+        _draw(axes, [p for p in points if p.study == study and p.verdicts], lines)
         axes.set_xlabel(label, color=INK, fontsize=11)
         axes.set_ylabel("CPU seconds", color=INK, fontsize=11)
         style(axes, title)

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from verifier.proof.store import Proof
     from verifier.spec.property import Property
 
-OPTIONS = EngineOptions(timeout_seconds=300.0, compiled=True)
+OPTIONS = EngineOptions(timeout_seconds=120.0, compiled=True)
 VERDICT_ONLY = replace(OPTIONS, minimize=False)
 
 WIDE = (32, 64, 128, 256, 512)
-DEEP = (1, 2, 3, 4, 5, 6)
+DEEP = (1, 2, 3, 4, 5)
 LAYER = 64
 LABELS = (0, 1, 2)
 
@@ -51,7 +51,6 @@ BY_CORES = (
     ("3_6", 1),
     ("2_3", 1),
     ("1_1", 5),
-    ("3_3", 9),
     ("4_2", 2),
     ("1_1", 6),
 )
@@ -65,17 +64,20 @@ class Point:
 
     Attributes:
         study: ``width``, ``depth``, ``cores`` or ``variants``.
-        subject: Which network and property.
+        network: Which network.
+        prop: Which property: a digit, or the number of one of ACAS Xu's.
         size: How much there is of what the study is named after; neurons for the first two.
         cores: Of the original's proof.
         original: Cost of the original's proof, with cores made for reuse.
         scratch: Cost of the variants from scratch.
         reuse: Cost of the variants by reuse.
-        verdicts: Of the variants, from scratch and then by reuse.
+        verdicts: Of the variants, from scratch and then by reuse; none where the original has no
+            proof, so that there was nothing to reuse.
     """
 
     study: str
-    subject: str
+    network: str
+    prop: int
     size: int
     cores: int
     original: float
@@ -109,8 +111,8 @@ def digit_points(study: str, networks: dict[int, tuple[int, ...]]) -> Iterator[P
         variant = make_method("integer_quantisation", ("bits=8",)).apply(graph)
         for label in LABELS:
             prop = digit_property(graph, label)
-            subject = f"{'-'.join(map(str, widths))}, digit {label}"
-            yield from _measured(study, subject, (graph, prop), [variant], neurons)
+            subject = (study, "-".join(map(str, widths)), label)
+            yield _measured(subject, (graph, prop), [variant], neurons)
 
 
 def core_points(data: Path) -> Iterator[Point]:
@@ -118,16 +120,15 @@ def core_points(data: Path) -> Iterator[Point]:
     for name, number in BY_CORES:
         graph, prop = _acas_xu(data, name, number)
         variant = make_method("magnitude_pruning", ("sparsity=1/100",)).apply(graph)
-        yield from _measured("cores", f"{name}, property {number}", (graph, prop), [variant])
+        yield _measured(("cores", name, number), (graph, prop), [variant])
 
 
 def variant_points(data: Path) -> Iterator[Point]:
     """Measure ever more variants of one network."""
     graph, prop = _acas_xu(data, *ONE)
-    variants = _variants(graph)
+    variants = eight_bit_and_pruned(graph)
     for count in COUNTS:
-        subject = f"{ONE[0]}, property {ONE[1]}"
-        yield from _measured("variants", subject, (graph, prop), variants[:count], count)
+        yield _measured(("variants", *ONE), (graph, prop), variants[:count], count)
 
 
 def reverify_all(
@@ -141,23 +142,29 @@ def reverify_all(
 
 
 def _measured(
-    study: str,
-    subject: str,
+    subject: tuple[str, str, int],
     original: tuple[Graph, Property],
     variants: Sequence[CompressionResult],
     size: int | None = None,
-) -> Iterator[Point]:
-    """Yield the point of an original whose property holds; its size is by default its cores."""
+) -> Point:
+    """Return the point of an original.
+
+    Args:
+        subject: Study, network and property.
+        original: The network and the property themselves.
+        variants: What to verify by reuse and from scratch.
+        size: By default the number of cores.
+    """
     graph, prop = original
     result, cost = cpu_seconds(lambda: prove(graph, prop, OPTIONS))
     proof = result.proof
     if proof is None or proof.verdict is not Verdict.HOLDS:
-        return
+        return Point(*subject, size or 0, 0, cost, 0.0, 0.0, ())
     reused, reuse = cpu_seconds(lambda: reverify_all(variants, prop, proof))
     fresh, scratch = cpu_seconds(lambda: [prove(v.graph, prop, VERDICT_ONLY) for v in variants])
     verdicts = tuple((str(a.verdict), str(b.verdict)) for a, b in zip(fresh, reused, strict=True))
     cores = len(proof.cores)
-    yield Point(study, subject, size or cores, cores, cost, scratch, reuse, verdicts)
+    return Point(*subject, size or cores, cores, cost, scratch, reuse, verdicts)
 
 
 def _acas_xu(data: Path, name: str, number: int) -> tuple[Graph, Property]:
@@ -168,7 +175,7 @@ def _acas_xu(data: Path, name: str, number: int) -> tuple[Graph, Property]:
     )
 
 
-def _variants(graph: Graph) -> list[CompressionResult]:
+def eight_bit_and_pruned(graph: Graph) -> list[CompressionResult]:
     """Return as many variants as are wanted, no two alike, kinds in turn."""
     choices = product(
         ("nearest", "truncate"),
