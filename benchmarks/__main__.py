@@ -9,7 +9,8 @@ from pathlib import Path
 
 from benchmarks.arguments import add_data, data_folder
 from benchmarks.markdown import insert_section
-from benchmarks.runner import read_rows, run_suite
+from benchmarks.rows import read_rows
+from benchmarks.runner import run_suite
 from benchmarks.suites import load_suite, suite_names
 from benchmarks.tables import section
 from verifier.errors import UsageError

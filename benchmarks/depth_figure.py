@@ -12,7 +12,8 @@ from statistics import quantiles
 from typing import TYPE_CHECKING
 
 from benchmarks.drawing import COLOURS, INK, MUTED, canvas, style
-from benchmarks.way_tables import PRODUCT, ratios
+from benchmarks.way_tables import ratios
+from benchmarks.ways import PRODUCT
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from benchmarks.runner import Row
+    from benchmarks.rows import Row
     from benchmarks.suites import Series
 
 Points = dict[str, list[float]]

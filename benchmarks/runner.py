@@ -14,16 +14,18 @@ import json
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing import get_context
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmarks.evidence import ACCEPTED, check_result
+from benchmarks.evidence import check_result
+from benchmarks.rows import ORIGINAL, Measurement, Row, read_rows
 from benchmarks.subject import Subject
 from benchmarks.timing import cpu_seconds, warm_up
-from benchmarks.ways import SCRATCH, WAYS, reuse
+from benchmarks.ways import PRODUCT, SCRATCH, WAYS, reuse
 from compression.registry import make_method
 from verifier.change.match import infer_map
 from verifier.ir.onnx_reader import read_onnx
@@ -34,122 +36,16 @@ from verifier.spec.vnnlib_reader import read_vnnlib
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from benchmarks.rows import Key
     from benchmarks.suites import Experiment, Suite, Variant
+    from benchmarks.ways import Way
     from verifier.change.neuron_map import NeuronMap
     from verifier.ir.graph import Graph
 
-ORIGINAL = "original"
-Key = tuple[str, str, str]
 Timed = tuple[Result, float]
 """A result and the CPU seconds it took."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One verification.
-
-    Attributes:
-        verdict: What was found.
-        reason: Why unknown.
-        seconds: By the engine's clock.
-        cpu_seconds: Of the processor, for the whole call.
-        cores: Cores of the proof, if there is one.
-        calls: Theory calls by kind.
-        steps: Seconds by step.
-        certificate: ``accepted``, ``rejected: why``, ``refused: why``, or empty where none was
-            written: there is no proof, or one with too many cores for the suite.
-        certificate_seconds: To write and check it.
-    """
-
-    verdict: str
-    reason: str
-    seconds: float
-    cpu_seconds: float
-    cores: int
-    calls: dict[str, int]
-    steps: dict[str, float]
-    certificate: str
-    certificate_seconds: float
-
-    @property
-    def deciding_seconds(self) -> float:
-        """Seconds until the verdict, without minimising cores for later use."""
-        return self.seconds - self.steps.get("minimize", 0.0)
-
-    @property
-    def deciding_cpu_seconds(self) -> float:
-        """The processor's seconds until the verdict: minimising takes its share of the clock."""
-        return self.cpu_seconds * (self.deciding_seconds / self.seconds if self.seconds else 1.0)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One network with one property.
-
-    Attributes:
-        network: The original's file.
-        prop: The property's file.
-        variant: Which variant, or ``original``.
-        expected: The verdict that is known from elsewhere, or empty.
-        measured: The verification, of a variant by reuse if its original has a proof.
-        reuse: What became of the original's cores; empty without a proof to reuse.
-        others: The variant's verifications by the suite's other ways.
-    """
-
-    network: str
-    prop: str
-    variant: str
-    expected: str
-    measured: Measurement
-    reuse: dict[str, Any]
-    others: dict[str, Measurement]
-
-    @property
-    def verifications(self) -> tuple[Measurement, ...]:
-        """The verifications by all ways."""
-        return self.measured, *self.others.values()
-
-    @property
-    def scratch(self) -> Measurement | None:
-        """The verification from scratch, in suites that have it."""
-        return self.others.get(SCRATCH)
-
-    @property
-    def key(self) -> Key:
-        """What distinguishes rows of a suite."""
-        return self.network, self.prop, self.variant
-
-    @property
-    def agreement(self) -> str:
-        """How the verdicts, the expected one and those by all ways, go together."""
-        known = {self.expected, *(way.verdict for way in self.verifications)}
-        if {Verdict.HOLDS, Verdict.VIOLATED} <= known:
-            return "contradict"
-        if self.measured.verdict == Verdict.UNKNOWN:
-            return "unknown"
-        return "agree" if self.expected == self.measured.verdict else "new"
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether verdicts contradict each other, or a certificate was not accepted."""
-        return self.agreement == "contradict" or any(
-            way.certificate not in {"", ACCEPTED} for way in self.verifications
-        )
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Read the rows that a file has; a file that does not exist has none."""
-    if not path.exists():
-        return []
-    rows: list[Row] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        document = json.loads(line)
-        measured = Measurement(**document.pop("measured"))
-        others = {name: Measurement(**way) for name, way in document.pop("others").items()}
-        rows.append(Row(**document, measured=measured, others=others))
-    return rows
 
 
 def run_suite(suite: Suite, out: Path, jobs: int) -> Iterator[str]:
@@ -224,14 +120,23 @@ class _Run:
             return self._row(variant.name, variant.network, graph, timed)
         proof = read_proof(self._proof_file)
         subject = Subject(graph, self._property, self._graph, proof, neuron_map, self._verdict_only)
-        others = {
-            name: cpu_seconds(partial(WAYS[name], subject))
+        ways: dict[str, Way] = {
+            name: WAYS[name]
             for name in self._suite.ways
             # There is nothing to carry over but the counterexample, which reuse tries.
             if name == SCRATCH or proof.verdict is Verdict.HOLDS
         }
-        timed = cpu_seconds(lambda: reuse(subject))
-        return self._row(variant.name, variant.network, graph, timed, others)
+        others = self._in_turns({**ways, PRODUCT: reuse}, subject)
+        product = others.pop(PRODUCT)
+        return self._row(variant.name, variant.network, graph, product, others)
+
+    def _in_turns(self, ways: Mapping[str, Way], subject: Subject) -> dict[str, Timed]:
+        """Verify in every way, in turns, and return the run of median cost of each."""
+        runs: dict[str, list[Timed]] = {name: [] for name in ways}
+        for _ in range(self._suite.rounds):
+            for name, way in ways.items():
+                runs[name].append(cpu_seconds(partial(way, subject)))
+        return {name: median_run(part) for name, part in runs.items()}
 
     def append(self, row: Row) -> None:
         """Write a row; one short write, so that workers do not mix their lines."""
@@ -282,3 +187,16 @@ class _Run:
             certificate,
             round(time.perf_counter() - started, 4),
         )
+
+
+def median_run(runs: Sequence[Timed]) -> Timed:
+    """Return the run of median cost, of those that came to a verdict if any did.
+
+    Raises:
+        RuntimeError: They came to different verdicts.
+    """
+    decided = [run for run in runs if run[0].verdict is not Verdict.UNKNOWN] or runs
+    if len({result.verdict for result, _ in decided}) > 1:
+        msg = "one way came to different verdicts of one variant"
+        raise RuntimeError(msg)
+    return sorted(decided, key=itemgetter(1))[(len(decided) - 1) // 2]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks.depth_figure import draw_depth
 from benchmarks.markdown import listed, table
-from benchmarks.runner import ORIGINAL, Row
-from benchmarks.way_tables import PRODUCT, ratios, way_tables
+from benchmarks.rows import ORIGINAL, Row
+from benchmarks.way_tables import ratios, way_tables
+from benchmarks.ways import PRODUCT
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -8,18 +8,17 @@ from statistics import geometric_mean, median
 from typing import TYPE_CHECKING
 
 from benchmarks.markdown import listed, table
-from benchmarks.ways import SCRATCH
+from benchmarks.ways import PRODUCT, SCRATCH
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from benchmarks.runner import Measurement, Row
+    from benchmarks.rows import Measurement, Row
 
 WORTH_SAVING = 0.1
 """CPU seconds from scratch from which a ratio means something."""
 
-PRODUCT = "reuse with repair"
 TEXT = """
 ### Ways to verify a variant
 

@@ -17,7 +17,7 @@ from verifier.pipeline import Result, prove, reverify
 
 Way = Callable[[Subject], Result]
 
-SCRATCH = "from scratch"
+SCRATCH, PRODUCT = "from scratch", "reuse with repair"
 
 
 def prove_from_scratch(subject: Subject) -> Result:

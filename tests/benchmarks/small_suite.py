@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.runner import ORIGINAL, Measurement, Row
+from benchmarks.rows import ORIGINAL, Measurement, Row
 from benchmarks.suites import suite_of
 from tests.proof.small_proofs import ON_INPUTS, proofs
 from verifier.ir.onnx_writer import write_onnx
@@ -21,6 +21,7 @@ title = "Small"
 text = "A small network."
 folder = "small"
 timeout_seconds = 60
+rounds = 2
 most_cores = 100
 ways = ["from scratch", "leaf replay", "reuse without repair", "margin alone"]
 

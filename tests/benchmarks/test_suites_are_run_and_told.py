@@ -10,11 +10,12 @@ import pytest
 
 from benchmarks import runner, suites
 from benchmarks.__main__ import main
-from benchmarks.runner import ORIGINAL, read_rows, run_experiment
+from benchmarks.rows import ORIGINAL, read_rows
+from benchmarks.runner import median_run, run_experiment
 from benchmarks.suites import suite_of
 from benchmarks.tables import section
-from benchmarks.way_tables import PRODUCT, ratios
-from benchmarks.ways import WAYS
+from benchmarks.way_tables import ratios
+from benchmarks.ways import PRODUCT, WAYS
 from tests.benchmarks.small_suite import (
     TEXT,
     measurement,
@@ -22,14 +23,15 @@ from tests.benchmarks.small_suite import (
     small_suite,
     variant_row,
 )
+from verifier.engine.statistics import Statistics
 from verifier.errors import UsageError
-from verifier.verdict import Verdict
+from verifier.pipeline import Result
+from verifier.verdict import Semantics, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.subject import Subject
-    from verifier.pipeline import Result
 
 
 def test_a_series_makes_a_variant_of_each_value(tmp_path: Path) -> None:
@@ -153,3 +155,21 @@ def test_variants_without_every_way_are_not_compared(tmp_path: Path) -> None:
     text = section(suite, [original_row(measurement()), partial], tmp_path)
 
     assert "0 variants of originals whose property holds" in text
+
+
+def run(verdict: Verdict, cpu_seconds: float) -> tuple[Result, float]:
+    return Result(verdict, "", Semantics.REAL, 1.0, None, Statistics(), None), cpu_seconds
+
+
+def test_of_several_rounds_the_median_counts_and_one_that_decides() -> None:
+    holds = [run(Verdict.HOLDS, seconds) for seconds in (3.0, 1.0, 2.0)]
+
+    assert median_run(holds)[1] == 2.0
+    assert median_run(holds[:2])[1] == 1.0
+    assert median_run([run(Verdict.UNKNOWN, 1.0), holds[0], run(Verdict.UNKNOWN, 2.0)])[1] == 3.0
+    assert median_run([run(Verdict.UNKNOWN, 1.0)])[1] == 1.0
+
+
+def test_a_way_that_contradicts_itself_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="different verdicts"):
+        median_run([run(Verdict.HOLDS, 1.0), run(Verdict.VIOLATED, 1.0)])
