@@ -3,17 +3,18 @@
 
 One column for each series of variants, compressed more strongly to the right. Each point is a
 variant of one network with one property that it satisfies; the line joins medians, and half of the
-points lie in the band.
+points lie in the band. Where leaves were replayed, too, a second line has the medians of what that
+saves.
 """
 
 from __future__ import annotations
 
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
 from benchmarks.drawing import COLOURS, INK, MUTED, canvas, style
 from benchmarks.way_tables import ratios
-from benchmarks.ways import PRODUCT
+from benchmarks.ways import PRODUCT, REPLAY
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def draw_depth(series: Sequence[Series], rows: Sequence[Row], path: Path) -> Non
     for (above, below), one in zip(columns, series, strict=True):
         _draw(above, one, _points(one, holding, reuse_rates))
         _draw(below, one, _points(one, holding, speed_ups))
+        if all(REPLAY in row.others for row in holding):
+            _line(below, one, _points(one, holding, speed_ups_of_replay), REPLAY)
         below.set_xlabel(one.axis, color=INK, fontsize=12)
         style(above, "")
         style(below, "")
@@ -64,11 +67,17 @@ def _label_speeds(axes: Axes) -> None:
     axes.set_yticks(ticks, [f"{tick:g}\N{MULTIPLICATION SIGN}" for tick in ticks])
     axes.minorticks_off()
     axes.set_ylabel("faster than from scratch, CPU time", color=INK, fontsize=12)
+    axes.legend(frameon=False, labelcolor="linecolor", loc="lower left", fontsize=11)
 
 
 def reuse_rates(rows: Sequence[Row]) -> list[float]:
     """Return what share of the cores, in per cent, is valid by its stored multipliers."""
     return [100.0 * row.reuse["proof_reuse_rate"] for row in rows]
+
+
+def speed_ups_of_replay(rows: Sequence[Row]) -> list[float]:
+    """Return how many times faster it is to replay leaves, where that means something."""
+    return [1.0 / ratio for ratio in ratios(rows, REPLAY)]
 
 
 def speed_ups(rows: Sequence[Row]) -> list[float]:
@@ -89,12 +98,21 @@ def _draw(axes: Axes, series: Series, points: Points) -> None:
     for name, place in places.items():
         axes.scatter([place] * len(points[name]), points[name], s=18, color=MUTED, alpha=0.5, lw=0)
     quartiles = [_quartiles(points[name]) for name in places]
-    low, middle, high = ([values[i] for values in quartiles] for i in range(3))
-    x = list(places.values())
-    axes.fill_between(x, low, high, color=COLOURS[0], alpha=0.15, lw=0)
-    axes.plot(x, middle, color=COLOURS[0], lw=2.2, marker="o", ms=5)
+    low, high = ([values[i] for values in quartiles] for i in (0, 2))
+    axes.fill_between(list(places.values()), low, high, color=COLOURS[0], alpha=0.15, lw=0)
+    _line(axes, series, points, PRODUCT)
     labels = [f"{value:g}" for value in series.values.values()]
     axes.set_xticks(range(len(labels)), labels, fontsize=11)
+
+
+def _line(axes: Axes, series: Series, points: Points, way: str) -> None:
+    """Draw the line of a way's medians."""
+    middle = {
+        place: median(points[name]) for place, name in enumerate(series.values) if points[name]
+    }
+    colour = COLOURS[0] if way == PRODUCT else COLOURS[2]
+    x, y = list(middle), list(middle.values())
+    axes.plot(x, y, color=colour, lw=2.2, marker="o", ms=5, label=way)
 
 
 def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:

@@ -148,9 +148,11 @@ def _cactus(axes: Axes, rows: Sequence[Row], programs: Sequence[str]) -> None:
         if seconds:
             counts = range(1, len(seconds) + 1)
             axes.step(seconds, counts, where="post", color=colour, lw=2.2, label=program)
+    axes.locator_params(axis="y", integer=True)
     axes.set_ylabel("instances decided", color=INK)
     axes.legend(frameon=False, labelcolor=INK, loc="lower right")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("CPU seconds of the process", color=INK)
     style(axes, "Decided within a time")
 
@@ -174,6 +176,8 @@ def _scatter(axes: Axes, rows: Sequence[Row], ours: str, peer: str) -> None:
             axes.scatter(x, y, s=34, color=colour, alpha=0.75, lw=0, label=str(verdict))
     axes.plot((least, edge), (least, edge), color=MUTED, lw=1.0, ls=(0, (4, 3)))
     axes.set(xlim=(least, 1.2 * edge), ylim=(least, 1.2 * edge), xscale="log", yscale="log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylabel(f"{peer}, CPU seconds", color=INK)
     axes.legend(frameon=False, labelcolor=INK, loc="lower right")
     axes.set_xlabel(f"{ours}, CPU seconds", color=INK)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from benchmarks.suites import Suite
 
 FIGURE = """
-A point is a variant of one network with one property, which it satisfies. Lines join medians, and
-the middle half of the points lies in the band. The lower row has only those that take over a tenth
-of a CPU second from scratch. What is violated drops out, so that the points at the right are of
-ever fewer properties, and rather of those that hold by far.
+A point is a variant of one network with one property, which it satisfies: above the share of cores
+that are valid, below what reuse with repair saves of those that take over a tenth of a CPU second
+from scratch. Lines join medians, and the middle half of the points lies in the band. What is
+violated drops out, so that points at the right are rather of properties that hold by far.
 
 ![Reuse and what it saves, the more strongly the networks are compressed](images/{name}.png)
 """

@@ -17,7 +17,7 @@ from verifier.pipeline import Result, prove, reverify
 
 Way = Callable[[Subject], Result]
 
-SCRATCH, PRODUCT = "from scratch", "reuse with repair"
+SCRATCH, REPLAY, PRODUCT = "from scratch", "leaf replay", "reuse with repair"
 
 
 def prove_from_scratch(subject: Subject) -> Result:
@@ -33,7 +33,7 @@ def reuse(subject: Subject) -> Result:
 WAYS: Mapping[str, Way] = MappingProxyType(
     {
         SCRATCH: prove_from_scratch,
-        "leaf replay": replay_leaves,
+        REPLAY: replay_leaves,
         "reuse without repair": reuse_without_repair,
         "margin alone": decide_by_margin,
     }
