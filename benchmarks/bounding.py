@@ -18,10 +18,8 @@ import numpy as np
 
 from benchmarks.arguments import proved
 from verifier.bounds.intersection import bound_regions
-from verifier.bounds.region_bounds import RegionBounds
-from verifier.engine.forest import regions_of
 from verifier.engine.problem import Problem
-from verifier.engine.region import phases_of
+from verifier.engine.region_tree import RegionTree
 from verifier.engine.threads import single_threaded
 
 if TYPE_CHECKING:
@@ -44,12 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 @single_threaded()
 def _measure(problem: Problem, paths: list[tuple[Literal, ...]]) -> None:
-    found = regions_of(problem, 0, paths)
-    regions = [region for path, region in found.items() if path]
-    above = RegionBounds.stack([found[region.path[:-1]].bounds for region in regions])
-    own = RegionBounds.stack([region.bounds for region in regions])
+    regions = RegionTree.of(problem, 0, paths)
+    nodes = np.arange(1, len(regions.tree.above))
+    above, own = regions.bounds.take(regions.tree.above[nodes]), regions.bounds.take(nodes)
     inherited = replace(above, box=own.box, empty=np.zeros_like(own.empty))
-    phases = phases_of(problem, [region.path for region in regions])
+    phases = regions.tree.phases[nodes]
     scale = problem.groups[0].scale
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(ROUNDS + 1):
@@ -58,8 +55,8 @@ def _measure(problem: Problem, paths: list[tuple[Literal, ...]]) -> None:
             start = time.perf_counter()
             bound_regions(layers, inherited, phases, scale)
             times.append(time.perf_counter() - start)
-    products, loops = (1000 * median(times[1:]) / len(regions) for times in seconds.values())
-    print(f"{len(regions)} regions, {own.unstable_count.mean():.0f} unstable neurons on average")
+    products, loops = (1000 * median(times[1:]) / len(nodes) for times in seconds.values())
+    print(f"{len(nodes)} regions, {own.unstable_count.mean():.0f} unstable neurons on average")
     print(f"products of matrices  {products:.3f} ms a region")
     print(f"compiled loops        {loops:.3f} ms a region, {products / loops:.1f} times faster")
     print(f"first use             {seconds[True][0]:.2f} s")

@@ -8,7 +8,7 @@ solver is loaded only when a search asks for it, so that easy runs never import 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from verifier.change.neuron_map import NeuronMap
@@ -16,6 +16,7 @@ from verifier.engine import differential
 from verifier.engine.attack import attack
 from verifier.engine.certify import certificate_of_cores, certificate_of_violation
 from verifier.engine.cover import Cover, cover
+from verifier.engine.deepen import deepen
 from verifier.engine.limits import Budget, silent
 from verifier.engine.minimize import minimize
 from verifier.engine.problem import Problem
@@ -67,7 +68,6 @@ class Result:
         seconds: Verification time, without imports, reading and writing.
         counterexample: The exact counterexample, if VIOLATED.
         statistics: Theory calls by kind and seconds by step.
-        proof: What to keep for reuse, if there is a verdict.
         reuse: What became of the original's cores, if this was a run by reuse.
     """
 
@@ -77,9 +77,17 @@ class Result:
     seconds: float
     counterexample: Counterexample | None
     statistics: Statistics
-    proof: Proof | None
     reuse: ReuseReport | None = None
+    _keep: Callable[[], Proof] | None = field(default=None, repr=False)
     _certify: Callable[[], dict[str, Any]] | None = field(default=None, repr=False)
+
+    @cached_property
+    def proof(self) -> Proof | None:
+        """What to keep for reuse, if there is a verdict.
+
+        It names the network by its fingerprint, which takes longer than many a verification.
+        """
+        return None if self._keep is None else self._keep()
 
     @single_threaded()
     def certificate(self) -> dict[str, Any]:
@@ -160,6 +168,8 @@ def prove(
     if options.minimize:
         with run.statistics.timing("minimize"):
             cores, leaves = minimize(run.problem, cores, run.budget, TRIALS)
+        with run.statistics.timing("deepen"):
+            leaves = deepen(run.problem, cores, leaves, options, run.budget)
     with run.statistics.timing("cover"):
         paths = {(cores[leaf.core].case, leaf.path): cores[leaf.core].path for leaf in leaves}
         covered = cover(cores, len(prop.cases), paths)
@@ -296,8 +306,8 @@ class _Run:
             msg = "internal error: the cores of the proof do not cover the property"
             raise VerifierError(msg)
         certify = partial(certificate_of_cores, self.problem, covered, self.exact.multipliers)
-        proof = self._proof(Verdict.HOLDS, covered.cores, leaves, None)
-        return self._result(Verdict.HOLDS, "", None, proof, certify)
+        keep = self._keep(Verdict.HOLDS, covered.cores, leaves, None)
+        return self._result(Verdict.HOLDS, "", None, keep, certify)
 
     def transferred(self, reuse: ReuseReport) -> Result:
         """Return the result of the differential margin."""
@@ -317,10 +327,10 @@ class _Run:
             leaves = tuple(Leaf(core.path, i) for i, core in enumerate(outcome.cores))
             return replace(self.holds(leaves, covered), reuse=reuse)
         counterexample = self._replayed(outcome.point)
-        proof = self._proof(verdict, (), (), counterexample.input)
+        keep = self._keep(verdict, (), (), counterexample.input)
         graph, prop = self.problem.graph, self.problem.prop
         certify = partial(certificate_of_violation, graph, prop, counterexample.input)
-        return self._result(verdict, "", counterexample, proof, certify, reuse)
+        return self._result(verdict, "", counterexample, keep, certify, reuse)
 
     def _replayed(self, point: tuple[Fraction, ...] | None) -> Counterexample:
         graph, prop = self.problem.graph, self.problem.prop
@@ -330,23 +340,23 @@ class _Run:
             raise VerifierError(msg)
         return counterexample
 
-    def _proof(
+    def _keep(
         self,
         verdict: Verdict,
         cores: tuple[Core, ...],
         leaves: tuple[Leaf, ...],
         point: tuple[Fraction, ...] | None,
-    ) -> Proof:
-        graph = self.problem.graph
-        return Proof(
+    ) -> Callable[[], Proof]:
+        graph, prop, seconds = self.problem.graph, self.problem.prop, self.budget.spent_seconds
+        return lambda: Proof(
             fingerprint(graph),
-            property_fingerprint(self.problem.prop),
+            property_fingerprint(prop),
             graph.layer_widths,
             verdict,
             cores,
             leaves,
             point,
-            self.budget.spent_seconds,
+            seconds,
         )
 
     def _result(
@@ -354,7 +364,7 @@ class _Run:
         verdict: Verdict,
         reason: str,
         counterexample: Counterexample | None,
-        proof: Proof | None,
+        keep: Callable[[], Proof] | None,
         certify: Callable[[], dict[str, Any]] | None,
         reuse: ReuseReport | None = None,
     ) -> Result:
@@ -365,7 +375,7 @@ class _Run:
             self.budget.spent_seconds,
             counterexample,
             self.statistics,
-            proof,
             reuse,
+            keep,
             certify,
         )

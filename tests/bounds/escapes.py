@@ -22,6 +22,7 @@ from verifier.bounds.layers import Layers
 from verifier.engine.problem import Problem
 from verifier.engine.refute import Query, evaluate
 from verifier.engine.region import Region, root, split
+from verifier.engine.region_tree import RegionTree
 from verifier.ir.evaluate import evaluate_exactly, preactivations_exactly
 from verifier.ir.graph import Neuron
 from verifier.proof.literals import HalfSpace, Literal, Path, Phase
@@ -137,6 +138,17 @@ def from_region(graph: Graph, region: Region, points: Sequence[Point]) -> list[s
     return found
 
 
+def from_tree(
+    rng: np.random.Generator, graph: Graph, problem: Problem, points: Sequence[Point]
+) -> list[str]:
+    """Return escapes from the regions of several paths that are bounded together, as a tree."""
+    paths = [literals_at(rng, graph, point, int(rng.integers(0, 4))) for point in points[:3]]
+    paths += [path[: len(path) // 2] for path in paths]
+    tree = RegionTree.of(problem, 0, paths, stride=int(rng.integers(1, 3)))
+    regions = [tree.region(number) for number in range(len(paths))]
+    return [text for region in regions for text in from_region(graph, region, points)]
+
+
 def some_multipliers(rng: np.random.Generator, problem: Problem, rows: int) -> Multipliers:
     """Return random multipliers for all neurons: any are valid."""
     size = float(rng.choice([0.0, 0.1, 1.0, 100.0]))
@@ -228,4 +240,4 @@ def anywhere(
         found += from_region(graph, region, points)
         found += from_multipliers(rng, problem, region, points)
         found += from_neuron_rows(rng, problem, region, points)
-    return found
+    return found + from_tree(rng, graph, problem, points)

@@ -19,11 +19,12 @@ from tests.bounds import tangled_networks as tangled
 from tests.bounds.escapes import literals_at
 from tests.bounds.test_extreme_numbers_are_bounded_or_refused import LOST, at_least, is_refuted
 from tests.bounds.test_faults_are_noticed import is_noticed
-from verifier.bounds import backward, intersection, kernels
+from verifier.bounds import backward, intersection, kernels, tree
 from verifier.bounds.layers import Layers
 from verifier.engine.problem import Problem
 from verifier.engine.refute import Query, evaluate
 from verifier.engine.region import root, split
+from verifier.engine.region_tree import RegionTree
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.graph import Neuron
 from verifier.proof.muc import Multipliers
@@ -57,6 +58,9 @@ FAULTS = (
         "work.rows[source, half + p, j] = weight, -weight",
         "work.rows[source, half + p, j] = weight, weight",
     ),
+    ("if low > high:", "if low >= high:"),
+    ("max(lower[above, i], lower[member, i])", "max(upper[above, i], lower[member, i])"),
+    ("empty[member] |= empty[above]", "empty[member] |= not empty[above]"),
     ("if phase > 0 and low < 0.0", "if phase < 0 and low < 0.0"),
     ("max(lower[i], 0.0), max(upper[i], 0.0)", "lower[i], upper[i]"),
 )
@@ -75,7 +79,7 @@ def in_plain_python(right: str = "", wrong: str = "") -> ModuleType:
 
 def use(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
     """Send all work, however small, to the given kernels."""
-    for reader in (backward, intersection):
+    for reader in (backward, intersection, tree):
         monkeypatch.setattr(reader, "load_kernels", lambda: module)
     plain = Layers.of
     monkeypatch.setattr(Layers, "of", lambda graph: replace(plain(graph), compiled=True))
@@ -138,7 +142,9 @@ def results(problem: Problem, regions: list[Region]) -> list[Any]:
     masses = {Neuron(k, i): 0.25 for k, n in enumerate(problem.layers.widths) for i in range(n)}
     rows = Multipliers(np.ones(problem.groups[0].objectives[0].count), {}, masses)
     bound = evaluate(problem, [Query(child, 0) for child in children], [rows] * len(children))
-    ends = [end for c in children for end in (c.bounds.neurons.lower, c.bounds.neurons.upper)]
+    together = RegionTree.of(problem, 0, [child.path for child in children]).bounds
+    ends = [together.neurons.lower, together.neurons.upper]
+    ends += [end for c in children for end in (c.bounds.neurons.lower, c.bounds.neurons.upper)]
     return [*ends, bound.value, bound.slopes, bound.slack, bound.gaps]
 
 

@@ -29,9 +29,10 @@ from verifier.bounds import (
     layers,
     objective,
     relaxation,
+    tree,
     zonotope,
 )
-from verifier.engine import refute, region
+from verifier.engine import evaluate, region, region_tree
 from verifier.ir.evaluate import evaluate_exactly
 
 if TYPE_CHECKING:
@@ -84,7 +85,12 @@ FAULTS = (
     Fault(intersection.bound_regions, "interval.relu(bounds)", "bounds"),
     Fault(region.phases_of, "1 if literal.active else -1", "-1 if literal.active else 1"),
     Fault(region.cut, "literal.threshold)", "literal.threshold / 2)"),
-    Fault(refute._dense, "mass * phases[row", "-mass * phases[row"),
+    Fault(region_tree._tree, "1 if literal.active else -1", "-1 if literal.active else 1"),
+    Fault(region_tree._tree, "min(upper[node, literal.input], literal.threshold)", "0.0"),
+    Fault(region_tree._tree, "max(lower[node, literal.input], literal.threshold)", "1.0"),
+    Fault(tree._cut, "both.lower > both.upper", "both.lower >= both.upper"),
+    Fault(tree._put, "its.lower, its.upper", "its.lower, its.lower"),
+    Fault(evaluate._dense, "mass * places.phases[row", "-mass * places.phases[row"),
 )
 
 

@@ -44,6 +44,19 @@ def test_a_split_on_the_input_is_accepted() -> None:
     assert check(split_on_the_input()).accepted
 
 
+def test_a_region_of_several_literals_speaks_of_all_of_them() -> None:
+    # Nothing is said of neuron 0 active with neuron 1 inactive until the last region is there.
+    gap = split_on_a_phase() | {
+        "atoms": [["case", 0], ["phase", 0, 0], ["phase", 0, 1]],
+        "regions": [root(), child(2) | {"literals": [2, 3]}, child(-2)],
+    }
+    closed = edited(gap, "regions", [*gap["regions"], child(2) | {"literals": [2, -3]}])
+    closed = edited(closed, "cores", [core(1), core(2), core(3, masses=[[0, 1, 1]])])
+
+    assert check(gap).reason == "clause 0: it does not follow by unit propagation"
+    assert check(closed).accepted
+
+
 def test_lists_may_be_tuples_and_numbers_may_be_fractions() -> None:
     document = edited(split_on_the_input(), "atoms.1.2", "0/7")
 

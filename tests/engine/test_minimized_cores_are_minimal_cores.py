@@ -125,7 +125,7 @@ def test_only_so_many_literals_are_tried(trials: int, monkeypatch: pytest.Monkey
         return _margins(problem, trials)
 
     monkeypatch.setattr("verifier.engine.minimize._margins", counted)
-    monkeypatch.setattr("verifier.engine.forest.CHUNK", 2)
+    monkeypatch.setattr("verifier.engine.region_tree.CHUNK", 2)
     for problem, given in searched(ON_PHASES):
         tried.clear()
 

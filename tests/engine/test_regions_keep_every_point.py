@@ -12,7 +12,7 @@ import pytest
 from tests.bounds import tangled_networks as tangled
 from tests.bounds.escapes import from_region, literals_at, region_of, satisfies
 from verifier.engine.problem import Problem
-from verifier.engine.region import phases_of, root, split
+from verifier.engine.region import cut, phases_of, root, split
 from verifier.ir.evaluate import preactivations_exactly
 from verifier.ir.graph import Graph, Neuron
 from verifier.proof.literals import HalfSpace, Literal, Phase
@@ -75,6 +75,25 @@ def test_a_batch_bounds_each_region_as_it_would_alone() -> None:
         pairs = zip(region.bounds.preactivations, alone.bounds.preactivations, strict=True)
         for both, single in pairs:
             np.testing.assert_allclose(both.lower, single.lower, rtol=1e-12, atol=1e-12)
+
+
+def test_several_literals_at_once_cut_as_much_as_each_of_them() -> None:
+    rng = np.random.default_rng(13)
+    for _ in range(20):
+        problem, _ = problem_of(rng, tangled.dyadic)
+        whole = root(problem, 0)
+        literals = tuple({some_literal(rng, problem) for _ in range(3)})
+
+        (together,) = cut(problem, [(whole, literals)])
+
+        assert together.path == literals
+        for literal in literals:
+            (alone,) = split(problem, [(whole, literal)])
+            assert together.is_empty or not alone.is_empty
+            if not together.is_empty:
+                box, other = together.bounds.box, alone.bounds.box
+                assert (box.lower >= other.lower).all()
+                assert (box.upper <= other.upper).all()
 
 
 def test_children_are_never_wider_than_their_parent() -> None:

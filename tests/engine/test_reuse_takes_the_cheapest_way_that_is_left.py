@@ -27,6 +27,7 @@ from verifier.change.neuron_map import NeuronMap
 from verifier.engine.limits import Budget
 from verifier.engine.problem import Problem
 from verifier.engine.reuse import PAYS, SAMPLE, Reuse, ReuseReport
+from verifier.engine.revalidate import FEW
 from verifier.ir.graph import Neuron
 from verifier.options import EngineOptions
 from verifier.pipeline import reverify
@@ -88,7 +89,7 @@ def too_bold(proved: Proved) -> tuple[list[Core], list[Leaf]]:
     for leaf in proved.proof.leaves:
         core = proved.proof.cores[leaf.core]
         bold.setdefault(core.case, replace(core, path=()))
-        leaves.append(Leaf(leaf.path, list(bold).index(core.case)))
+        leaves.append(Leaf(leaf.path, list(bold).index(core.case), core.multipliers))
     return list(bold.values()), leaves
 
 
@@ -104,7 +105,23 @@ def test_a_core_that_claims_too_much_is_replaced_by_the_leaves_it_stood_for() ->
         reuse, outcome = run(proved, cores, leaves)
 
         assert outcome.answer is Answer.UNSAT
-        assert (reuse.report.valid, reuse.report.repaired) == (0, 1)
+        report = reuse.report
+        assert (report.valid, report.in_parts, report.repaired, report.dropped) == (1, 1, 0, 0)
+        assert len(outcome.cores) == len(leaves)
+        assert report.residual_subproblems == 0
+
+
+def test_leaves_whose_multipliers_fail_too_are_repaired() -> None:
+    for proved in (p for p in split_proofs() if len(p.proof.leaves) > FEW):
+        cores, leaves = too_bold(proved)
+        nothing = Multipliers(np.zeros(len(proved.prop.cases[0].constraints)))
+        useless = [replace(core, multipliers=nothing) for core in cores]
+
+        reuse, outcome = run(proved, useless, [replace(leaf, multipliers=None) for leaf in leaves])
+
+        assert outcome.answer is Answer.UNSAT
+        report = reuse.report
+        assert (report.valid, report.in_parts, report.repaired, report.dropped) == (0, 0, 1, 0)
         assert len(outcome.cores) == len(leaves)
         assert reuse.report.residual_subproblems == 0
 
@@ -135,14 +152,25 @@ def test_one_leaf_beyond_repair_drops_the_core_and_that_leaf_alone_is_searched()
 def test_a_leaf_that_no_program_refutes_drops_the_core() -> None:
     for proved in split_proofs():
         [core], _ = too_bold(proved)
-        everywhere = [HalfSpace(0, far, below=True) for far in (2.0**20, 2.0**21)]
+        everywhere = [HalfSpace(0, 2.0**20 + far, below=True) for far in range(FEW + 1)]
 
         reuse, outcome = run(proved, [core], [Leaf((literal,), 0) for literal in everywhere])
 
         assert outcome.answer is Answer.UNSAT
         assert reuse.report.dropped == 1
         # What was learned below the leaves does not cover, so the search starts anew.
-        assert reuse.report.residual_subproblems == 3
+        assert reuse.report.residual_subproblems == FEW + 2
+
+
+def test_a_core_whose_few_leaves_all_fail_is_searched_anew_as_a_whole() -> None:
+    for proved in split_proofs():
+        [core], _ = too_bold(proved)
+        everywhere = [HalfSpace(0, 2.0**20 + far, below=True) for far in range(FEW)]
+
+        reuse, outcome = run(proved, [core], [Leaf((literal,), 0) for literal in everywhere])
+
+        assert outcome.answer is Answer.UNSAT
+        assert (reuse.report.dropped, reuse.report.residual_subproblems) == (1, 1)
 
 
 def test_missing_cores_are_made_up_for_by_a_search_from_the_top() -> None:
@@ -298,8 +326,8 @@ def test_a_search_from_the_top_finds_the_counterexample_too() -> None:
 
 
 def test_cores_are_looked_at_in_parts_of_one_group_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verifier.engine.forest.CHUNK", 2)
-    monkeypatch.setattr("verifier.engine.forest.BATCH", 1)
+    monkeypatch.setattr("verifier.engine.region_tree.CHUNK", 2)
+    monkeypatch.setattr("verifier.bounds.tree.BATCH", 1)
     for proved in proofs(4, ON_INPUTS):
         reuse, outcome = run(proved, proved.proof.cores, proved.proof.leaves)
 
@@ -315,6 +343,7 @@ def test_the_rate_leaves_out_cores_of_branches_that_are_gone() -> None:
     assert report.to_json() == {
         "cores": 10,
         "valid": 4,
+        "in_parts": 0,
         "repaired": 0,
         "dropped": 0,
         "untranslatable": 0,

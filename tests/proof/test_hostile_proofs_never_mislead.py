@@ -91,15 +91,19 @@ def forged_proofs(draw: st.DrawFn, graph: Graph, prop: Property) -> Proof:
         margin = draw(st.sampled_from([0.0, 1e-300, 1.0, 1e300, np.inf]))
         if draw(st.integers(0, 5)) == 0:
             return Core(case, draw(paths), None, margin)
+        return Core(case, draw(paths), multipliers(rows), margin)
+
+    def multipliers(rows: int) -> Multipliers:
         masses = {neuron: draw(MASSES) for neuron in draw(st.sets(st.sampled_from(neurons)))}
-        weights = np.array([draw(MASSES) for _ in range(rows)])
-        return Core(case, draw(paths), Multipliers(weights, layers(), masses), margin)
+        return Multipliers(np.array([draw(MASSES) for _ in range(rows)]), layers(), masses)
+
+    def leaf() -> Leaf:
+        place = draw(st.integers(0, len(cores) - 1))
+        rows = len(prop.cases[cores[place].case].constraints)
+        return Leaf(draw(paths), place, multipliers(rows) if draw(st.booleans()) else None)
 
     cores = [core() for _ in range(draw(st.integers(0, 5)))]
-    places = st.integers(0, max(len(cores) - 1, 0))
-    leaves = [
-        Leaf(draw(paths), draw(places)) for _ in range(draw(st.integers(0, 4)) if cores else 0)
-    ]
+    leaves = [leaf() for _ in range(draw(st.integers(0, 4)) if cores else 0)]
     return proof_of(graph, prop, cores, leaves)
 
 

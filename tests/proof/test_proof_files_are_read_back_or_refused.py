@@ -30,6 +30,7 @@ Document = dict[str, Any]
 UNREADABLE = "not a readable proof file"
 
 NEURONS = NeuronMultipliers(np.array([0, 2]), np.array([0.0, 1.0]), np.array([0.5, 0.0]))
+NEURON = NeuronMultipliers(np.array([1]), np.array([0.25]), np.array([2.0]))
 PHASE = Phase(Neuron(1, 1), active=False)
 HALF = HalfSpace(1, -0.1, below=True)
 HAND_MADE = Proof(
@@ -42,7 +43,11 @@ HAND_MADE = Proof(
         Core(1, (HALF.negated(),), None, math.inf),
         Core(1, (), None, 0.0),
     ),
-    (Leaf((PHASE, HALF, Phase(Neuron(0, 2), active=True)), 0), Leaf((), 2)),
+    (
+        Leaf((PHASE, HALF, Phase(Neuron(0, 2), active=True)), 0),
+        Leaf((PHASE, HALF), 0, Multipliers(np.array([0.0, 1.0]), {1: NEURON}, {PHASE[0]: 0.5})),
+        Leaf((), 2),
+    ),
     None,
     1.5,
 )
@@ -73,7 +78,9 @@ def assert_equal(left: Proof, right: Proof) -> None:
         right.layer_widths,
     )
     assert (left.verdict, left.point, left.seconds) == (right.verdict, right.point, right.seconds)
-    assert left.leaves == right.leaves
+    for leaf, twin in zip(left.leaves, right.leaves, strict=True):
+        assert (leaf.path, leaf.core) == (twin.path, twin.core)
+        assert_equal_multipliers(leaf.multipliers, twin.multipliers)
     for one, other in zip(left.cores, right.cores, strict=True):
         assert (one.case, one.path, one.margin) == (other.case, other.path, other.margin)
         assert_equal_multipliers(one.multipliers, other.multipliers)
@@ -234,6 +241,8 @@ WRONG: list[tuple[Callable[[Document], None], str]] = [
     (put(*STEP, value=["phases", 0, 1, True]), "not a literal"),
     (put(*STEP, value="phase"), "not a literal"),
     (put(*STEP, value=None), "not a literal"),
+    (put(*STEP, value=["phase", [0], 1, True]), "not a literal"),
+    (put(*STEP, value={"phase": 0}), "not a literal"),
     (put(*CUT, value=["input", 1, math.inf, True]), "not a literal"),
     (put(*CUT, value=["input", 1, -math.inf, True]), "not a literal"),
     (put(*CUT, value=["input", 1, math.nan, True]), "not a literal"),
@@ -255,7 +264,7 @@ WRONG: list[tuple[Callable[[Document], None], str]] = [
     (put(*STEP, value=["input", 1, -0.1, False]), "decides a phase or a half-space twice"),
     (put(*FIRST, "path", value=5), "not iterable"),
     # Multipliers.
-    (put(*FIRST, "rows", value=[-0.5, 0.0]), "negative row weight"),
+    (put(*FIRST, "rows", value=[-0.5, 0.0]), "a row has a negative weight"),
     (put(*FIRST, "rows", value=[math.nan, 0.0]), "finite"),
     (put(*FIRST, "rows", value=[math.inf, 0.0]), "finite"),
     (put(*FIRST, "rows", value=[0.1, 0.0]), "float32"),
@@ -308,6 +317,10 @@ WRONG: list[tuple[Callable[[Document], None], str]] = [
     (put(*FIRST, value=[]), UNREADABLE),
     (put(*FIRST, value="core"), UNREADABLE),
     (put(*FIRST, value=7), UNREADABLE),
+    (put("leaves", 1, 2, "rows", value=[-1.0, 0.0]), "a row has a negative weight"),
+    (put("leaves", 1, 2, "layers", 0, 1, value=[2]), "no neuron 2 in layer 1"),
+    (put("leaves", 1, 2, value=None), UNREADABLE),
+    (put("leaves", 1, value=[None, 3, {}]), "core that does not exist"),
     (put("leaves", 0, 1, value=3), "core that does not exist"),
     (put("leaves", 0, 1, value=-1), "core that does not exist"),
     (put("leaves", 0, value=[[]]), UNREADABLE),

@@ -128,8 +128,8 @@ def _compiled(
 ) -> RegionBounds:
     neurons = Box(parent.neurons.lower.copy(), parent.neurons.upper.copy())
     found = RegionBounds(parent.box, neurons, parent.empty.copy(), parent.slices)
-    work = workspace(layers.flat, scale, rows=0)
-    load_kernels().bound_regions(layers.flat, found.flat, phases, found.empty, work)
+    work, above = workspace(layers.flat, scale, rows=0), np.full(len(found.empty), -1)
+    load_kernels().bound_regions(layers.flat, found.flat, phases, found.empty, above, work)
     return found
 
 

@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Signs = NDArray[np.int8]
+Forms = tuple[Array, Array, Array]
+"""Linear forms: coefficients over the source vector, constants, magnitudes of all terms behind."""
 Chosen = tuple[Array, Array, Array]
 """``alpha``, ``q`` and ``beta`` of all neurons for one row; or three arrays without entries: the
 usual slopes and no masses."""
@@ -98,6 +100,10 @@ class Workspace(NamedTuple):
     constant: Array
     terms: Array
     scale: Array
+
+
+FIELDS = [list(kind._fields) for kind in (Network, Regions, Workspace)]
+"""What compiled code reads by position."""
 
 
 def workspace(net: Network, scale: Array, rows: int) -> Workspace:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bounds of ``intersection`` and ``backward`` as compiled loops, one region at a time.
 
-A region at a time, because then only *live* neurons count: one that is inactive in the region is
-exactly 0 there and drops out of every product, with its row. On ACAS Xu, where most neurons are
-decided in most regions, a region takes a sixth to an eighth of its share of a batch of matrix
-products (``python -m benchmarks.bounding``). But loading a compiler takes half a second, so small
-work does not come here. Results differ in rounding only; both ways meet the same exact oracles.
+Then only *live* neurons count: one that is inactive in the region is exactly 0 there and drops out
+of every product, with its row. On ACAS Xu, where most neurons are decided in most regions, that
+takes a sixth to an eighth of the time of matrix products (``python -m benchmarks.bounding``). But
+loading a compiler takes half a second, so small work does not come here. Results differ in rounding
+only; both ways meet the same exact oracles.
 
 Numba keeps compiled code on disk, beside this file or in the user's cache; where it can write to
 neither, each process compiles anew. It compiles without fast-math: NaN and infinity keep their
@@ -20,11 +20,12 @@ import numpy as np
 from numba import njit
 from scipy.linalg import cython_blas  # noqa: F401  (What numba makes of np.dot.)
 
-from verifier.bounds import layers
+from verifier.bounds import kernel_data, layers
 from verifier.bounds.kernel_data import (
     Array,
     Chosen,
     Flags,
+    Forms,
     Indices,
     Network,
     Regions,
@@ -37,14 +38,9 @@ from verifier.bounds.kernel_data import (
 UNIT, TINY, HUGE = 2.0**-53, 2.0**-900, 2.0**1000
 NETWORK = "place edges source matrix weights transposed bias error"
 REGIONS = "box_lower box_upper lower upper"
-WORKSPACE = (
-    "middle half magnitude alpha slope offset live lives compact rows used constant terms scale"
-)
-if (UNIT, TINY, HUGE) != (layers.UNIT, layers.TINY, layers.HUGE) or (
-    NETWORK.split(),
-    REGIONS.split(),
-    WORKSPACE.split(),
-) != tuple(list(kind._fields) for kind in (Network, Regions, Workspace)):
+STATE = "middle half magnitude alpha slope offset live lives compact rows used constant terms scale"
+FIELDS = [names.split() for names in (NETWORK, REGIONS, STATE)]
+if (UNIT, TINY, HUGE, FIELDS) != (layers.UNIT, layers.TINY, layers.HUGE, kernel_data.FIELDS):
     message = "kernels.py was written for other constants or fields: bring it up to date"
     raise ImportError(message)
 
@@ -314,18 +310,38 @@ def bound_layer(net: Network, work: Workspace, layer: int, region: Regions, phas
     return empty
 
 
+@inner
+def inherit(regions: Regions, empty: Flags, member: int, above: int) -> None:
+    """Start a member from the bounds of another, cut with its own ends of the inputs.
+
+    Where nothing is left, it is empty, and keeps the other's ends: any bounds are sound there.
+    """
+    lower, upper = regions.box_lower, regions.box_upper
+    for i in range(lower.shape[1]):
+        low, high = max(lower[above, i], lower[member, i]), min(upper[above, i], upper[member, i])
+        if low > high:
+            low, high, empty[member] = lower[above, i], upper[above, i], True
+        lower[member, i], upper[member, i] = low, high
+    regions.lower[member], regions.upper[member] = regions.lower[above], regions.upper[above]
+    empty[member] |= empty[above]
+
+
 @compiled
 def bound_regions(
-    net: Network,
-    regions: Regions,
-    phases: Signs,
-    empty: Flags,
-    work: Workspace,
+    net: Network, regions: Regions, phases: Signs, empty: Flags, above: Indices, work: Workspace
 ) -> None:
-    """Tighten bounds of all neurons of regions, in place, and note which regions are empty."""
+    """Tighten bounds of all neurons of regions, in place, and note which regions are empty.
+
+    ``above`` names for each the one, earlier in the batch, that it starts from; -1 stands for its
+    own bounds, and a region that names itself is left as it is.
+    """
     inputs, layers = net.place[1], len(net.edges) - 1
     nothing = np.empty(0)
     for member in range(len(empty)):
+        if above[member] == member:
+            continue
+        if above[member] >= 0:
+            inherit(regions, empty, member, above[member])
         region = one_region(regions, member)
         set_box(work, region.box_lower, region.box_upper)
         for layer in range(layers):
@@ -338,28 +354,17 @@ def bound_regions(
 @inner
 def one_region(regions: Regions, member: int) -> Regions:
     """Return a member of a batch."""
-    return Regions(
-        regions.box_lower[member],
-        regions.box_upper[member],
-        regions.lower[member],
-        regions.upper[member],
-    )
+    box = regions.box_lower[member], regions.box_upper[member]
+    return Regions(box[0], box[1], regions.lower[member], regions.upper[member])
 
 
 @compiled
 def lower_bounds(
-    net: Network,
-    regions: Regions,
-    owner: Indices,
-    rows: tuple[Array, Array, Array],
-    chosen: Chosen,
-    work: Workspace,
+    net: Network, regions: Regions, owner: Indices, rows: Forms, chosen: Chosen, work: Workspace
 ) -> tuple[Array, Array, Array, Array]:
-    """Bound rows from below, each over its region with multipliers of its own.
+    """Bound rows from below, each over the region ``owner`` with multipliers of its own.
 
-    ``owner`` is the region of each row; ``rows`` are coefficients over the source vector,
-    constants, and magnitudes of all terms behind; ``chosen`` has a row for each. Returns bounds,
-    slacks, coefficients on the inputs, and what each upper line costs.
+    Returns bounds, slacks, coefficients on the inputs, and what each upper line costs.
     """
     value, slack = np.empty(len(owner)), np.empty(len(owner))
     slopes, gaps = np.zeros((len(owner), net.place[1])), np.zeros_like(chosen[0])

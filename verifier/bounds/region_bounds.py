@@ -76,6 +76,11 @@ class RegionBounds:
         )
         return RegionBounds(box, neurons, self.empty[place].copy(), self.slices)
 
+    def take(self, members: NDArray[np.intp]) -> RegionBounds:
+        """Return the given members of the batch, each as often as it is named."""
+        box, neurons = self.box.take(members), self.neurons.take(members)
+        return RegionBounds(box, neurons, self.empty[members], self.slices)
+
     @classmethod
     def stack(cls, parts: Sequence[RegionBounds]) -> RegionBounds:
         """Return one batch of several."""

@@ -16,9 +16,8 @@ import numpy as np
 
 from verifier.certificate.document import MOST_CHARACTERS
 from verifier.certificate.format import FORMAT
-from verifier.engine.forest import in_chunks, prefixes, regions_of
-from verifier.engine.refute import Query, evaluate
 from verifier.engine.region import exact_bounds
+from verifier.engine.region_tree import RegionTree, in_chunks
 from verifier.errors import RefusedError
 from verifier.ir.fingerprint import fingerprint
 from verifier.ir.graph import Neuron
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
+    from verifier.bounds.region_bounds import RegionBounds
     from verifier.engine.clauses import Refutation
     from verifier.engine.cover import Cover
     from verifier.engine.problem import Problem
@@ -125,45 +125,31 @@ class _Writer:
         """Add cores of a group, each with as few regions on its path as refute it."""
         left = list(cores)
         for stride in STRIDES:
-            paths = [core.path for core in left]
-            regions = regions_of(self._problem, group, paths, stride)
-            done = self._refuted(left, regions) if stride > 1 else [True] * len(left)
-            for core in (core for core, is_done in zip(left, done, strict=True) if is_done):
-                self._add(core, group, regions, stride)
+            tree = RegionTree.of(self._problem, group, [core.path for core in left], stride)
+            done = _refuted(left, tree) if stride > 1 else [True] * len(left)
+            for number, core in enumerate(left):
+                if done[number]:
+                    self._add(core, tree, number, stride)
             left = [core for core, is_done in zip(left, done, strict=True) if not is_done]
 
-    def _refuted(self, cores: Sequence[Core], regions: dict[Path, Region]) -> list[bool]:
-        """Tell for each core whether its own evidence refutes it over its region."""
-        chosen = {
-            i: core.multipliers
-            for i, core in enumerate(cores)
-            if core.multipliers is not None and not regions[core.path].is_empty
-        }
-        queries = [Query(regions[cores[i].path], cores[i].case) for i in chosen]
-        done = [core.margin == np.inf and regions[core.path].is_empty for core in cores]
-        if chosen:
-            values = evaluate(self._problem, queries, list(chosen.values())).value
-            for i, value in zip(chosen, values.tolist(), strict=True):
-                done[i] = value > 0.0
-        return done
-
-    def _add(self, core: Core, group: int, regions: dict[Path, Region], stride: int) -> None:
+    def _add(self, core: Core, tree: RegionTree, number: int, stride: int) -> None:
         above: _Key | None = None
-        for path in prefixes(core.path, stride):
+        for step, node in enumerate(tree.chains[number]):
             # A root is the same whatever the stride.
-            key = (group, path, stride if path else 0)
+            path = core.path[: step * stride]
+            key = (tree.group, path, stride if path else 0)
             if key not in self._place:
                 self._place[key] = len(self.regions)
-                self.regions.append(self._region(key, above, regions[path]))
+                self.regions.append(self._region(key, above, tree.bounds.single(node)))
             above = key
-        region = regions[core.path]
+        region = tree.region(number)
         if core.margin == np.inf:
             evidence: dict[str, Any] = {"empty": True}
         elif core.multipliers is None:
             evidence = self._exact(core, region)
         else:
             evidence = _evidence(core.path, core.multipliers)
-        head = {"region": self._place[group, core.path, stride if core.path else 0]}
+        head = {"region": self._place[tree.group, core.path, stride if core.path else 0]}
         self.cores.append(head | {"case": core.case} | evidence)
 
     def _exact(self, core: Core, region: Region) -> dict[str, Any]:
@@ -183,11 +169,11 @@ class _Writer:
             raise RefusedError(msg)
         return {"exact": True, "rows": rows, "masses": masses}
 
-    def _region(self, key: _Key, above: _Key | None, region: Region) -> dict[str, Any]:
+    def _region(self, key: _Key, above: _Key | None, bounds: RegionBounds) -> dict[str, Any]:
         group, path, _ = key
         alpha = [
             np.flatnonzero(relaxation.unstable[0] & (relaxation.alpha[0] > 0.5)).tolist()
-            for relaxation in region.bounds.relaxations
+            for relaxation in bounds.relaxations
         ]
         if above is not None:
             literals = [self._signed(literal) for literal in path[len(above[1]) :]]
@@ -206,6 +192,14 @@ class _Writer:
             return number if literal.active else -number
         number = self._variable[_key((literal.input, literal.threshold))]
         return number if literal.below else -number
+
+
+def _refuted(cores: Sequence[Core], tree: RegionTree) -> list[bool]:
+    """Tell for each core whether its own evidence refutes it over the region at its place."""
+    return [
+        margin > 0.0 and (margin == np.inf) == (core.margin == np.inf)
+        for core, margin in zip(cores, tree.margins(cores).tolist(), strict=True)
+    ]
 
 
 def _evidence(path: Path, multipliers: Multipliers) -> dict[str, Any]:

@@ -11,7 +11,8 @@ Deletion (Marques-Silva 2010): one literal at a time, in path order, each succes
 cores are tried side by side, so a trial is a row of a batch. A shortened core may cover other
 leaves; they are then handed to it, and their own cores are dropped.
 
-The leaf keeps its full path: adding literals back is the first repair on a compressed network.
+The leaf keeps its full path and its own multipliers: on a compressed network, where the core fails,
+the leaf is tried next.
 Interrupting is safe, since what is held at any time are cores.
 """
 
@@ -21,8 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.engine.forest import in_chunks, regions_of
-from verifier.engine.refute import Query, evaluate
+from verifier.engine.region_tree import RegionTree, in_chunks
 from verifier.proof.literals import HalfSpace, Phase
 from verifier.proof.muc import Core, Leaf
 
@@ -84,7 +84,8 @@ def _shrink(
         for i in active:
             if margins[i] >= KEEP * leaf_margin[i] and margins[i] > 0.0:
                 core = short[i]
-                short[i] = Core(core.case, trials[i], core.multipliers, margins[i])
+                evidence = None if margins[i] == np.inf else core.multipliers
+                short[i] = Core(core.case, trials[i], evidence, margins[i])
             else:
                 position[i] += 1
     return tried
@@ -105,28 +106,29 @@ def _margins(problem: Problem, trials: dict[int, tuple[Core, Path]]) -> dict[int
         members = [i for i, (core, _) in trials.items() if problem.group_of(core.case) == group]
         if not members:
             continue
-        regions = regions_of(problem, group, [trials[i][1] for i in members])
-        queries = [Query(regions[trials[i][1]], trials[i][0].case) for i in members]
-        chosen = [m for i in members if (m := trials[i][0].multipliers) is not None]
-        values = evaluate(problem, queries, chosen).value
-        margins |= {i: float(value) for i, value in zip(members, values, strict=True)}
+        tree = RegionTree.of(problem, group, [trials[i][1] for i in members])
+        found = tree.margins([trials[i][0] for i in members])
+        margins |= zip(members, found.tolist(), strict=True)
     return margins
 
 
 def _merge(cores: Sequence[Core], short: Sequence[Core]) -> tuple[list[Core], list[Leaf]]:
     """Drop cores whose leaf another core covers; shortest cores first, since they cover most."""
-    leaves = _Leaves(cores)
+    boxes = _Leaves(cores)
     owner = np.full(len(cores), -1)
     for i in sorted(range(len(cores)), key=lambda i: (len(short[i].path), i)):
         if owner[i] >= 0:
             continue
         owner[i] = i
         if len(short[i].path) < len(cores[i].path):  # Else it covers its own leaf and no other.
-            owner[(owner < 0) & leaves.covered_by(short[i])] = i
+            owner[(owner < 0) & boxes.covered_by(short[i])] = i
     kept = sorted(set(owner.tolist()))
     place = {i: position for position, i in enumerate(kept)}
-    paths = [Leaf(core.path, place[int(owner[i])]) for i, core in enumerate(cores)]
-    return [short[i] for i in kept], paths
+    leaves = [
+        Leaf(core.path, place[own], None if own == i else core.multipliers)
+        for i, (core, own) in enumerate(zip(cores, owner.tolist(), strict=True))
+    ]
+    return [short[i] for i in kept], leaves
 
 
 class _Leaves:

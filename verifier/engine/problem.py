@@ -77,13 +77,19 @@ class Problem:
             compiled: Whether to use compiled loops from the start.
         """
         layers = Layers.of(graph)
-        if compiled:
-            layers = replace(layers, compiled=True)
+        return cls._over(graph, prop, replace(layers, compiled=True) if compiled else layers)
+
+    @classmethod
+    def _over(cls, graph: Graph, prop: Property, layers: Layers) -> Problem:
         cases_of: dict[int, tuple[InputBox, list[int]]] = {}
         for index, case in enumerate(prop.cases):
             cases_of.setdefault(id(case.box), (case.box, []))[1].append(index)
         groups = tuple(_group(layers, prop, box, cases) for box, cases in cases_of.values())
         return cls(graph, prop, layers, groups)
+
+    def with_layers(self, layers: Layers) -> Problem:
+        """Return the same property of other weights, of which ``graph`` knows nothing."""
+        return self._over(self.graph, self.prop, layers)
 
     def for_work(self, regions: int) -> Problem:
         """Return the problem for bounding so many regions: by compiled loops where that pays."""

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.bounds import backward, lp
-from verifier.bounds.backward import LinearBound, RowMultipliers, Rows
+from verifier.bounds import lp
+from verifier.bounds.backward import LinearBound
 from verifier.bounds.region_bounds import RegionBounds
+from verifier.engine.evaluate import Places, evaluate_in
 from verifier.engine.region import phases_of
 from verifier.ir.graph import Neuron
 from verifier.proof.muc import Core, Multipliers, NeuronMultipliers
@@ -83,49 +84,11 @@ class Attempt:
 def evaluate(
     problem: Problem, queries: Sequence[Query], chosen: Sequence[Multipliers]
 ) -> LinearBound:
-    """Bound each query's combination of rows from below with the given multipliers.
-
-    All queries must be of one group. Literals' masses count only where the region's path has the
-    literal; a missing one just drops out, which leaves a valid bound.
-    """
-    problem = problem.for_work(len(queries))
-    group = problem.groups[queries[0].region.group]
+    """Do what ``evaluate_in`` does for the regions and cases of queries, all of one group."""
     bounds = RegionBounds.stack([query.region.bounds for query in queries])
     phases = phases_of(problem, [query.region.path for query in queries])
-    owner = np.arange(len(queries))
-    combined = [
-        group.objectives[query.case].combine(np.array([i]), multipliers.rows[None, :])
-        for i, (query, multipliers) in enumerate(zip(queries, chosen, strict=True))
-    ]
-    rows = Rows(
-        owner,
-        {
-            s: np.concatenate([row.coefficients[s] for row in combined])
-            for s in combined[0].coefficients
-        },
-        np.concatenate([row.constant for row in combined]),
-        np.concatenate([row.magnitude for row in combined]),
-    )
-    multipliers = _dense(problem, bounds.relaxation.alpha, phases, chosen)
-    return backward.lower_bounds(problem.layers, rows, bounds, multipliers, group.scale)
-
-
-def _dense(
-    problem: Problem,
-    adaptive: Array,
-    phases: NDArray[np.int8],
-    chosen: Sequence[Multipliers],
-) -> RowMultipliers:
-    alpha, q, beta = adaptive.copy(), np.zeros_like(adaptive), np.zeros_like(adaptive)
-    starts = [place.start for place in problem.layers.slices]
-    for row, multipliers in enumerate(chosen):
-        for layer, part in multipliers.layers.items():
-            place = starts[layer] + part.index
-            alpha[row, place], q[row, place] = part.alpha, part.q
-        for (layer, index), mass in multipliers.literals.items():
-            place = starts[layer] + index
-            beta[row, place] = mass * phases[row, place]
-    return RowMultipliers(alpha, q, beta)
+    cases = [query.case for query in queries]
+    return evaluate_in(problem, Places(queries[0].region.group, bounds, phases, cases), chosen)
 
 
 def refute(problem: Problem, queries: Sequence[Query], program_limit: int) -> list[Attempt]:

@@ -5,8 +5,8 @@ Two rungs, the second only for what the first left:
 
   * new multipliers for the core's own region: what the refuter finds there, the triangle program
     last;
-  * literals added back: the regions of the leaves that the core stood for, which have the literals
-    that minimisation dropped; the stored multipliers may do there, or else new ones.
+  * literals added back: new multipliers for the leaves that the core stood for, and that their own
+    multipliers do not refute either.
 
 What fails on both rungs is kept as the attempt that failed: its region is bounded and its program
 solved, so the residual search goes on from there, with a split.
@@ -17,7 +17,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from verifier.engine.forest import regions_of
 from verifier.engine.limits import Progress
 from verifier.engine.refute import Query, refute
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from verifier.engine.refute import Attempt
     from verifier.engine.region import Region
     from verifier.engine.search import Search
-    from verifier.proof.literals import Path
     from verifier.proof.muc import Core
 
 
@@ -38,12 +36,13 @@ class Failed:
     Attributes:
         core: The core.
         region: Its region there.
-        leaves: Paths of the leaves it stood for.
+        leaves: The regions of those of its leaves, or their parts, that are not refuted either;
+            among them its own where it is a leaf itself.
     """
 
     core: Core
     region: Region
-    leaves: Sequence[Path]
+    leaves: Sequence[Region]
 
 
 @dataclass(eq=False)
@@ -76,30 +75,33 @@ class Repair:
                 return
             batch = failed[start : start + self.search.options.batch]
             for group in dict.fromkeys(part.region.group for part in batch):
-                self._repair(group, [part for part in batch if part.region.group == group])
+                self._repair([part for part in batch if part.region.group == group])
             self.tried += len(batch)
             self.search.statistics.calls["repair"] += len(batch)
             self.search.report(Progress("repair", self.tried, total - self.tried))
 
-    def _repair(self, group: int, failed: Sequence[Failed]) -> None:
-        attempts = self._refute([Query(part.region, part.core.case) for part in failed])
-        left = [
-            (part, attempt)
-            for part, attempt in zip(failed, attempts, strict=True)
-            if attempt.core is None
+    def _repair(self, failed: Sequence[Failed]) -> None:
+        # A single part of a core is the likelier to be refuted; several may be refuted at once.
+        wholes = [
+            number
+            for number, part in enumerate(failed)
+            if len(part.leaves) != 1 or part.leaves[0] is part.region
         ]
-        self.repaired += len(failed) - len(left)
-        paths = [path for part, _ in left for path in part.leaves if path != part.core.path]
-        regions = regions_of(self.search.problem, group, paths) if paths else {}
+        attempts = self._refute([Query(failed[i].region, failed[i].core.case) for i in wholes])
+        own = dict(zip(wholes, attempts, strict=True))
+        is_left = [i not in own or own[i].core is None for i in range(len(failed))]
         queries = {
-            (number, path): Query(regions[path], part.core.case, part.core.multipliers)
-            for number, (part, _) in enumerate(left)
-            for path in part.leaves
-            if path != part.core.path
+            (number, place): Query(region, part.core.case)
+            for number, part in enumerate(failed)
+            for place, region in enumerate(part.leaves)
+            if is_left[number] and region is not part.region
         }
         of_leaves = dict(zip(queries, self._refute(list(queries.values())), strict=True))
-        for number, (part, own) in enumerate(left):
-            parts = [of_leaves.get((number, path), own) for path in part.leaves]
+        for number, part in enumerate(failed):
+            if not is_left[number]:
+                self.repaired += 1
+                continue
+            parts = [of_leaves.get((number, i)) or own[number] for i in range(len(part.leaves))]
             is_open = [attempt for attempt in parts if attempt.core is None]
             self.open += is_open
             self.repaired += bool(parts) and not is_open

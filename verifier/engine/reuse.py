@@ -6,11 +6,10 @@ Cheapest step first, each only for what the last one left:
  1. *translate* every core through the neuron map;
  2. *re-validate* all of them in batches: bounds of their regions on the compressed network, then
     one evaluation of the stored multipliers (``revalidate``). A core that is not positive here is
-    not used. (Cores that stand for a single leaf are tried on the leaf's region: minimal cores
-    share no prefixes, and bounding 10,000 unshared paths costs more than the search did);
- 3. *repair*: the triangle program on the same region, then on the regions of the leaves that it
-    stood for, which have the literals that minimisation dropped. A sample decides whether repair
-    pays at all; where it does not, reuse gives up early and a fresh search starts;
+    not used, but the leaves that it stands for are tried by theirs;
+ 3. *repair*: the triangle program on the core's region, then on those of the leaves that failed
+    too. A sample decides whether repair pays at all; where it does not, reuse gives up early and a
+    fresh search starts;
  4. *residual*: search the leaves that nothing refuted, from the attempts that failed there;
  5. *cover*: do the cores that are left and those that were learned refute everything?
 
@@ -23,11 +22,12 @@ the search starts once more from the whole property.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from verifier.engine.cover import Cover, cover
 from verifier.engine.repair import Failed, Repair
-from verifier.engine.revalidate import Candidate, Revalidation
+from verifier.engine.revalidate import Candidate, Part, Revalidation
 from verifier.engine.search import Outcome, Search, whole
 from verifier.engine.translate import Translation
 from verifier.proof.literals import covers
@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from verifier.proof.store import Proof
 
 SAMPLE = 24
+"""Failed cores that are repaired to see whether it pays; of few, a quarter."""
 PAYS = 0.25
-"""Repair goes on where at least this share of a sample of failed cores could be repaired."""
+"""Repair goes on where at least this share of the sample could be repaired."""
 
 
 @dataclass(eq=False)
@@ -53,7 +54,8 @@ class ReuseReport:
 
     Attributes:
         cores: Cores of the original's proof.
-        valid: Still valid by their stored multipliers.
+        valid: Still valid by stored multipliers: their own, or those of all of their leaves.
+        in_parts: Those of them of which only the leaves are.
         repaired: Valid with new multipliers, or with dropped literals added back.
         dropped: Neither.
         untranslatable: Lost a literal because its neuron has no counterpart (whatever became of
@@ -66,6 +68,7 @@ class ReuseReport:
 
     cores: int = 0
     valid: int = 0
+    in_parts: int = 0
     repaired: int = 0
     dropped: int = 0
     untranslatable: int = 0
@@ -85,6 +88,7 @@ class ReuseReport:
         return {
             "cores": self.cores,
             "valid": self.valid,
+            "in_parts": self.in_parts,
             "repaired": self.repaired,
             "dropped": self.dropped,
             "untranslatable": self.untranslatable,
@@ -126,16 +130,16 @@ class Reuse:
         with timing("re-validate"):
             checked = Revalidation(self.search)
             checked.run(candidates)
-        self.report.valid = len(checked.valid)
+        self.report.valid, self.report.in_parts = checked.valid, checked.in_parts
         if self.search.budget.is_spent:
-            return Outcome(Answer.UNKNOWN, tuple(checked.valid), reason="time limit reached")
+            return Outcome(Answer.UNKNOWN, tuple(checked.cores), reason="time limit reached")
         with timing("repair"):
             repair = self._repair(checked.failed)
         self.report.repaired = repair.repaired
         self.report.dropped = len(checked.failed) - repair.repaired
         if self.report.gave_up:
             return self._from_scratch()
-        cores = [*checked.valid, *repair.cores]
+        cores = [*checked.cores, *repair.cores]
         with timing("residual"):
             self.report.residual_subproblems = len(repair.open)
             self.search.cores.extend(cores)
@@ -149,34 +153,38 @@ class Reuse:
     def _translate(self) -> list[Candidate]:
         """Return the unchecked translations of all cores, without the vacuous ones.
 
-        A core that stands for one leaf is tried on the leaf's path: its region is smaller, and it
-        shares its prefixes with its neighbours, so that bounding it costs a fraction. (Unless the
-        leaf lost a literal that the core needs: then the core is tried as it is.)
+        A core is tried where its leaves are, as far as they share their literals: that region is
+        smaller than the core's own, and shares its prefixes with its neighbours, so that bounding
+        it costs a fraction. (Unless that lost a literal that the core needs: then the core is tried
+        as it is.)
         """
         translation = Translation(self.neuron_map, self.proof.layer_widths)
-        leaves: list[list[Path]] = [[] for _ in self.proof.cores]
+        parts: list[list[Part]] = [[] for _ in self.proof.cores]
         for leaf in self.proof.leaves:
             path = translation.path(leaf.path)
             if path is not None:
-                leaves[leaf.core].append(path[0])
+                multipliers = partial(translation.multipliers, leaf.multipliers)
+                parts[leaf.core].append(Part(path[0], multipliers))
         candidates: list[Candidate] = []
-        for original, paths in zip(self.proof.cores, leaves, strict=True):
+        for original, own in zip(self.proof.cores, parts, strict=True):
             translated = translation.core(original)
             if translated is None:
                 self.report.vacuous += 1
                 continue
             core, lost = translated
             self.report.untranslatable += lost
-            if len(paths) == 1 and covers(core.path, paths[0]):
-                core = replace(core, path=paths[0])
-            candidates.append(Candidate(core, paths))
+            shared = _shared([part.path for part in own])
+            if own and shared != core.path and covers(core.path, shared):
+                core = replace(core, path=shared)
+            candidates.append(Candidate(core, own))
         return candidates
 
     def _repair(self, failed: list[Failed]) -> Repair:
         """Repair the failed cores; decide from a sample whether it pays."""
         repair = Repair(self.search)
         # Every k-th failed core, so that the sample is spread over the whole tree.
-        chosen = range(0, len(failed), max(len(failed) // SAMPLE, 1))[:SAMPLE]
+        size = min(max(len(failed) // 4, 4), SAMPLE)
+        chosen = range(0, len(failed), max(len(failed) // size, 1))[:size]
         repair.run([failed[i] for i in chosen], len(failed))
         rest = [part for i, part in enumerate(failed) if i not in set(chosen)]
         mostly_failed = len(failed) > len(self.proof.cores) // 2
@@ -206,4 +214,15 @@ class Reuse:
 
 def _tree(candidates: Iterable[Candidate]) -> dict[CasePath, Path]:
     """Return case and path of all leaves, with the path of their core."""
-    return {(part.core.case, path): part.core.path for part in candidates for path in part.leaves}
+    return {(c.core.case, part.path): c.core.path for c in candidates for part in c.parts}
+
+
+def _shared(paths: Sequence[Path]) -> Path:
+    """Return the literals that paths begin with together."""
+    if not paths:
+        return ()
+    first = min(paths, key=len)
+    for depth, literal in enumerate(first):
+        if any(path[depth] != literal for path in paths):
+            return first[:depth]
+    return first

@@ -9,23 +9,42 @@ half of the regions and most of the sharing between paths: no faster on ACAS Xu.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.engine.forest import in_chunks, regions_of
 from verifier.engine.limits import Progress
-from verifier.engine.refute import Query, evaluate
+from verifier.engine.region_tree import RegionTree, in_chunks
 from verifier.engine.repair import Failed
 from verifier.proof.muc import Core
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from verifier.engine.region import Region
     from verifier.engine.search import Search
     from verifier.proof.literals import Path
+    from verifier.proof.muc import Multipliers
+
+
+FEW = 4
+"""Where so few parts fail all, splits of the original are not worth keeping: the region is searched
+anew as a whole. (ACAS Xu 1_1 property 3, 20 % pruned: 0.29 instead of 0.40 s.)"""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A leaf that a core stands for, or a part of one.
+
+    Attributes:
+        path: Its literals.
+        multipliers: Returns what may refute it where the core's multipliers fail, if there is
+            something; most are never asked.
+    """
+
+    path: Path
+    multipliers: Callable[[], Multipliers | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +53,11 @@ class Candidate:
 
     Attributes:
         core: The core.
-        leaves: Paths of the leaves it stands for, without vacuous ones.
+        parts: The leaves it stands for, without vacuous ones.
     """
 
     core: Core
-    leaves: Sequence[Path]
+    parts: Sequence[Part]
 
 
 @dataclass(eq=False)
@@ -47,12 +66,16 @@ class Revalidation:
 
     Attributes:
         search: Brings the problem, the budget and the counters.
-        valid: Cores that are refutations here, with their margins.
+        cores: Refutations here, with their margins: of whole cores and of parts.
+        valid: Number of cores that are refuted, as a whole or part by part.
+        in_parts: Number of those that are refuted part by part.
         failed: The others, as far as there was time.
     """
 
     search: Search
-    valid: list[Core] = field(default_factory=list)
+    cores: list[Core] = field(default_factory=list)
+    valid: int = 0
+    in_parts: int = 0
     failed: list[Failed] = field(default_factory=list)
 
     def run(self, candidates: Sequence[Candidate]) -> None:
@@ -67,29 +90,44 @@ class Revalidation:
                     return
                 self._try(chunk, group)
                 self.search.statistics.calls["re-validate"] += len(chunk)
-                self.search.report(Progress("re-validate", len(self.valid), len(candidates)))
+                self.search.report(Progress("re-validate", self.valid, len(candidates)))
 
     def _try(self, chunk: Sequence[Candidate], group: int) -> None:
-        paths = [candidate.core.path for candidate in chunk]
-        found = regions_of(self.search.problem, group, paths)
-        regions = [found[path] for path in paths]
-        margins = self._margins([part.core for part in chunk], regions)
-        for candidate, region, margin in zip(chunk, regions, margins, strict=True):
-            core = candidate.core
-            if region.is_empty:
-                self.valid.append(Core(core.case, region.path, None, np.inf))
-            elif margin > 0.0:
-                self.valid.append(Core(core.case, region.path, core.multipliers, margin))
+        """Try cores, then the parts of those that fail."""
+        before = len(self.failed)
+        failed = self._tried([candidate.core for candidate in chunk], group)
+        parts = [
+            (i, replace(core, path=part.path, multipliers=part.multipliers() or core.multipliers))
+            for i in failed
+            for core in (chunk[i].core,)
+            for part in chunk[i].parts
+            if part.path != core.path
+        ]
+        failed_parts = self._tried([part for _, part in parts], group)
+        left: dict[int, list[Region]] = {i: [] for i in failed}
+        for number, region in failed_parts.items():
+            left[parts[number][0]].append(region)
+        for i, region in failed.items():
+            core, own = chunk[i].core, chunk[i].parts
+            is_lost = len(left[i]) == len(own) <= FEW
+            if is_lost or any(part.path == core.path for part in own):
+                left[i] = [region]
+            if left[i] or not own:
+                self.failed.append(Failed(core, region, left[i]))
             else:
-                self.failed.append(Failed(core, region, candidate.leaves))
+                self.in_parts += 1
+        self.valid += len(chunk) - len(self.failed) + before
 
-    def _margins(self, cores: Sequence[Core], regions: Sequence[Region]) -> list[float]:
-        """Evaluate each core's multipliers over its region; 0 where it has none."""
-        chosen = {i: core.multipliers for i, core in enumerate(cores) if core.multipliers}
-        margins = [0.0] * len(cores)
-        if chosen:
-            queries = [Query(regions[i], cores[i].case) for i in chosen]
-            values = evaluate(self.search.problem, queries, list(chosen.values())).value
-            for i, value in zip(chosen, values.tolist(), strict=True):
-                margins[i] = value
-        return margins
+    def _tried(self, cores: Sequence[Core], group: int) -> dict[int, Region]:
+        """Keep those cores that are refutations; return the others' numbers and regions."""
+        tree = RegionTree.of(self.search.problem, group, [core.path for core in cores])
+        failed: dict[int, Region] = {}
+        for number, (core, margin) in enumerate(
+            zip(cores, tree.margins(cores).tolist(), strict=True)
+        ):
+            if margin > 0.0:
+                multipliers = None if margin == np.inf else core.multipliers
+                self.cores.append(Core(core.case, core.path, multipliers, margin))
+            else:
+                failed[number] = tree.region(number)
+        return failed

@@ -25,10 +25,10 @@ import numpy as np
 from verifier.engine.attack import attack, descend
 from verifier.engine.candidates import confirm
 from verifier.engine.decide import candidates, gain
-from verifier.engine.forest import in_chunks
 from verifier.engine.limits import Progress
 from verifier.engine.refute import Attempt, Query, screen, strengthen
 from verifier.engine.region import exact_bounds, root, split
+from verifier.engine.region_tree import in_chunks
 from verifier.proof.muc import Core
 from verifier.verdict import Answer
 

@@ -13,6 +13,7 @@ Multipliers are renamed alike; those of neurons that are gone are left out, whic
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,9 +23,7 @@ from verifier.proof.literals import Literal, Path, Phase
 from verifier.proof.muc import Core, Multipliers, NeuronMultipliers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Mapping, Sequence
 
     from verifier.change.neuron_map import NeuronMap
 
@@ -76,9 +75,10 @@ def translate_path(path: Path, neuron_map: NeuronMap) -> tuple[Path, bool] | Non
 
 
 class Translation:
-    """Carries cores over, with a neuron map as arrays.
+    """Carries cores over, with a neuron map as an array.
 
-    By layer there is a table that has for each neuron its counterpart's layer and index, or -1.
+    There is a table that has for each neuron, layer after layer, its counterpart's layer and index,
+    or -1; a last entry, -1 too, stands for neurons that the original does not have.
     """
 
     def __init__(self, neuron_map: NeuronMap, layer_widths: Sequence[int]) -> None:
@@ -89,15 +89,13 @@ class Translation:
             layer_widths: Number of neurons of each ReLU layer of the original.
         """
         self._map = neuron_map
+        self._widths = layer_widths
+        self._starts = list(accumulate(layer_widths, initial=0))
         stays = all(old == new for old, new in neuron_map.kept.items())
         self._is_identity = stays and len(neuron_map.kept) == sum(layer_widths)
-        self._places: dict[int, NDArray[np.intp]] = {}
-        for layer in {neuron.layer for neuron in neuron_map.kept}:
-            pairs = [(old.index, new) for old, new in neuron_map.kept.items() if old.layer == layer]
-            table = np.full((max(index for index, _ in pairs) + 1, 2), -1, dtype=np.intp)
-            for index, new in pairs:
-                table[index] = tuple(new)
-            self._places[layer] = table
+        self._table = np.full((self._starts[-1] + 1, 2), -1, dtype=np.intp)
+        for (layer, index), new in neuron_map.kept.items():
+            self._table[self._starts[layer] + index] = tuple(new)
 
     def path(self, path: Path) -> tuple[Path, bool] | None:
         """Return what ``translate_path`` does."""
@@ -114,43 +112,34 @@ class Translation:
         if translated is None:
             return None
         path, lost = translated
-        multipliers = core.multipliers
-        if multipliers is not None:
-            multipliers = self._multipliers(multipliers)
-        return Core(core.case, path, multipliers, core.margin), lost
+        return Core(core.case, path, self.multipliers(core.multipliers), core.margin), lost
 
-    def _multipliers(self, multipliers: Multipliers) -> Multipliers:
-        layers: dict[int, NeuronMultipliers] = {}
-        for layer, part in multipliers.layers.items():
-            for target, moved in self._moved(layer, part).items():
-                layers[target] = moved if target not in layers else _united(layers[target], moved)
+    def multipliers(self, multipliers: Multipliers | None) -> Multipliers | None:
+        """Return multipliers of the compressed network's neurons."""
+        if multipliers is None or self._is_identity:
+            return multipliers
         masses = {
             self._map.kept[neuron]: mass
             for neuron, mass in multipliers.literals.items()
             if neuron in self._map.kept
         }
-        return Multipliers(multipliers.rows, layers, masses)
+        return Multipliers(multipliers.rows, self._layers(multipliers.layers), masses)
 
-    def _moved(self, layer: int, part: NeuronMultipliers) -> dict[int, NeuronMultipliers]:
-        """Return one layer's multipliers by the layer of their counterparts."""
-        table = self._places.get(layer)
-        if table is None:
+    def _layers(self, layers: Mapping[int, NeuronMultipliers]) -> dict[int, NeuronMultipliers]:
+        if not layers:
             return {}
-        known = (part.index >= 0) & (part.index < len(table))
-        targets = table[np.where(known, part.index, 0)]
-        targets[~known] = -1
-        moved: dict[int, NeuronMultipliers] = {}
-        for target in np.unique(targets[targets[:, 0] >= 0, 0]).tolist():
-            chosen = np.flatnonzero(targets[:, 0] == target)
-            chosen = chosen[np.argsort(targets[chosen, 1])]
-            index = targets[chosen, 1]
-            moved[target] = NeuronMultipliers(index, part.alpha[chosen], part.q[chosen])
-        return moved
-
-
-def _united(one: NeuronMultipliers, other: NeuronMultipliers) -> NeuronMultipliers:
-    """Return the multipliers of two disjoint sets of neurons of one layer."""
-    index = np.concatenate([one.index, other.index])
-    order = np.argsort(index)
-    alpha, q = np.concatenate([one.alpha, other.alpha]), np.concatenate([one.q, other.q])
-    return NeuronMultipliers(index[order], alpha[order], q[order])
+        old = [
+            np.where(part.index < self._widths[layer], self._starts[layer] + part.index, -1)
+            for layer, part in layers.items()
+        ]
+        targets = self._table[np.concatenate(old)]
+        order = np.lexsort((targets[:, 1], targets[:, 0]))
+        order = order[targets[order, 0] >= 0]
+        layer, index = targets[order].T
+        alpha = np.concatenate([part.alpha for part in layers.values()])[order]
+        q = np.concatenate([part.q for part in layers.values()])[order]
+        ends = np.flatnonzero(np.diff(layer, append=-1)) + 1
+        return {
+            int(layer[start]): NeuronMultipliers(index[start:end], alpha[start:end], q[start:end])
+            for start, end in pairwise([0, *ends.tolist()])
+        }

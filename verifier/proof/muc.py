@@ -112,12 +112,15 @@ class Core:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A leaf of the search and the core that refutes it.
+    """A leaf of the search, or a part of one, and the core that refutes it.
 
     Attributes:
         path: The literals decided on the way to the leaf: the core's and those it could drop.
         core: Index into the proof's cores.
+        multipliers: Another refutation, for the leaf alone and with more margin; None where the
+            core's is the best one known.
     """
 
     path: Path
     core: int
+    multipliers: Multipliers | None = None

@@ -28,6 +28,7 @@ from verifier.spec.fingerprint import property_fingerprint
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path as FilePath
 
     from verifier.ir.graph import Graph
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 FORMAT = "mucg4-proof/1"
 MOST_BYTES = 1 << 31
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,9 @@ class Proof:
         for number, core in enumerate(self.cores):
             _check_core(core, prop, f"core {number} of the proof")
         for number, leaf in enumerate(self.leaves):
-            _check_inputs(leaf.path, prop.input_width, f"leaf {number} of the proof")
+            where = f"leaf {number} of the proof"
+            _check_inputs(leaf.path, prop.input_width, where)
+            _check_rows(leaf.multipliers, self.cores[leaf.core].case, prop, where)
         if self.point is not None and len(self.point) != prop.input_width:
             msg = f"the proof's point has {len(self.point)} inputs, not {prop.input_width}"
             raise CorruptFileError(msg)
@@ -103,11 +105,15 @@ def _check_core(core: Core, prop: Property, where: str) -> None:
     if not 0 <= core.case < len(prop.cases):
         msg = f"{where} is of case {core.case}; the property has {len(prop.cases)} cases"
         raise CorruptFileError(msg)
-    rows = len(prop.cases[core.case].constraints)
-    if core.multipliers is not None and len(core.multipliers.rows) != rows:
-        msg = f"{where} weighs {len(core.multipliers.rows)} rows; case {core.case} has {rows}"
-        raise CorruptFileError(msg)
+    _check_rows(core.multipliers, core.case, prop, where)
     _check_inputs(core.path, prop.input_width, where)
+
+
+def _check_rows(multipliers: Multipliers | None, case: int, prop: Property, where: str) -> None:
+    rows = len(prop.cases[case].constraints)
+    if multipliers is not None and len(multipliers.rows) != rows:
+        msg = f"{where} weighs {len(multipliers.rows)} rows; case {case} has {rows}"
+        raise CorruptFileError(msg)
 
 
 def _check_inputs(path: Path, width: int, where: str) -> None:
@@ -170,7 +176,7 @@ def _document(proof: Proof) -> dict[str, Any]:
         "layer_widths": proof.layer_widths,
         "verdict": str(proof.verdict),
         "cores": [_core_document(core) for core in proof.cores],
-        "leaves": [[_path_document(leaf.path), leaf.core] for leaf in proof.leaves],
+        "leaves": [_leaf_document(leaf, proof.cores[leaf.core]) for leaf in proof.leaves],
         "point": None if proof.point is None else [str(value) for value in proof.point],
         "seconds": proof.seconds,
     }
@@ -182,14 +188,26 @@ def _core_document(core: Core) -> dict[str, Any]:
         "path": _path_document(core.path),
         "margin": core.margin if math.isfinite(core.margin) else None,
     }
-    if core.multipliers is not None:
-        document["rows"] = core.multipliers.rows.tolist()
-        document["layers"] = [
+    return document | _multipliers_document(core.multipliers)
+
+
+def _multipliers_document(multipliers: Multipliers | None) -> dict[str, Any]:
+    if multipliers is None:
+        return {}
+    return {
+        "rows": multipliers.rows.tolist(),
+        "layers": [
             [layer, part.index.tolist(), part.alpha.tolist(), part.q.tolist()]
-            for layer, part in core.multipliers.layers.items()
-        ]
-        document["masses"] = [[*neuron, mass] for neuron, mass in core.multipliers.literals.items()]
-    return document
+            for layer, part in multipliers.layers.items()
+        ],
+        "masses": [[*neuron, mass] for neuron, mass in multipliers.literals.items()],
+    }
+
+
+def _leaf_document(leaf: Leaf, core: Core) -> list[Any]:
+    """Return the leaf's path, or nothing where it is its core's, the core, and multipliers."""
+    path = None if leaf.path == core.path else _path_document(leaf.path)
+    return [path, leaf.core, _multipliers_document(leaf.multipliers)]
 
 
 def _path_document(path: Path) -> list[list[Any]]:
@@ -201,12 +219,12 @@ def _path_document(path: Path) -> list[list[Any]]:
     ]
 
 
+@np.errstate(over="ignore")
 def _proof(document: dict[str, Any]) -> Proof:
     widths = tuple(int(width) for width in document["layer_widths"])
-    cores = tuple(_core(entry, widths) for entry in document["cores"])
-    leaves = tuple(Leaf(_path(path, widths), int(core)) for path, core in document["leaves"])
-    if any(not 0 <= leaf.core < len(cores) for leaf in leaves):
-        _fail("a leaf names a core that does not exist")
+    paths = _Paths(widths)
+    cores = tuple(_core(entry, widths, paths) for entry in document["cores"])
+    leaves = tuple(_leaf(entry, widths, cores, paths) for entry in document["leaves"])
     point, verdict = document["point"], Verdict(document["verdict"])
     if verdict is Verdict.UNKNOWN or (point is None) != (verdict is Verdict.HOLDS):
         _fail(f"verdict {str(verdict)!r} {'without' if point is None else 'with'} a counterexample")
@@ -222,40 +240,74 @@ def _proof(document: dict[str, Any]) -> Proof:
     )
 
 
-def _core(entry: dict[str, Any], widths: tuple[int, ...]) -> Core:
+def _core(entry: dict[str, Any], widths: tuple[int, ...], paths: _Paths) -> Core:
     margin = entry["margin"]
     margin = math.inf if margin is None else _at_least_zero(margin, "a core's margin")
-    path = _path(entry["path"], widths)
+    path = paths.read(entry["path"])
+    return Core(int(entry["case"]), path, _multipliers(entry, widths), margin)
+
+
+def _leaf(entry: list[Any], widths: tuple[int, ...], cores: Sequence[Core], paths: _Paths) -> Leaf:
+    path, core, evidence = entry
+    if not 0 <= core < len(cores):
+        _fail("a leaf names a core that does not exist")
+    path = cores[core].path if path is None else paths.read(path)
+    return Leaf(path, int(core), _multipliers(evidence, widths))
+
+
+def _multipliers(entry: dict[str, Any], widths: tuple[int, ...]) -> Multipliers | None:
     if "rows" not in entry:
-        return Core(int(entry["case"]), path, None, margin)
+        return None
     layers = {int(k): _neurons(k, part, widths) for k, *part in entry["layers"]}
     masses = {_neuron(k, i, widths): _mass(m) for k, i, m in entry["masses"]}
     rows = _floats(entry["rows"])
-    if np.any(rows < 0.0):
-        _fail("a core has a negative row weight")
-    return Core(int(entry["case"]), path, Multipliers(rows, layers, masses), margin)
+    if (rows < 0.0).any():
+        _fail("a row has a negative weight")
+    return Multipliers(rows, layers, masses)
 
 
 def _neurons(layer: int, part: list[Any], widths: tuple[int, ...]) -> NeuronMultipliers:
-    index = np.array(part[0], dtype=np.intp)
-    alpha, q = _floats(part[1]), _floats(part[2])
     for neuron in part[0]:
         _neuron(layer, neuron, widths)
+    index = np.array(part[0], dtype=np.intp)
+    alpha, q = _floats(part[1]), _floats(part[2])
     if not len(index) == len(alpha) == len(q):
         _fail(f"multipliers of layer {layer} have different lengths")
-    if np.any(index[1:] <= index[:-1]):
+    if (index[1:] <= index[:-1]).any():
         _fail(f"multipliers of layer {layer} are not in ascending order")
-    if np.any(alpha < 0.0) or np.any(alpha > 1.0) or np.any(q < 0.0):
+    if (alpha < 0.0).any() or (alpha > 1.0).any() or (q < 0.0).any():
         _fail(f"multipliers of layer {layer} are out of range")
     return NeuronMultipliers(index, alpha, q)
 
 
-def _path(entries: list[Any], widths: tuple[int, ...]) -> Path:
-    path = tuple(_literal(entry, widths) for entry in entries)
-    # No search decides twice, and certificates have no room for it.
-    if len({*path, *(literal.negated() for literal in path)}) < 2 * len(path):
-        _fail("a path decides a phase or a half-space twice")
-    return path
+class _Paths:
+    """Reads paths; a literal that was read before, with the same types, is not checked again."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        self._widths = widths
+        self._known: dict[tuple[Any, ...], tuple[Literal, Literal]] = {}
+
+    def read(self, entries: list[Any]) -> Path:
+        pairs = [self._pair(entry) for entry in entries]
+        # No search decides twice, and certificates have no room for it.
+        if len({literal for pair in pairs for literal in pair}) < 2 * len(pairs):
+            _fail("a path decides a phase or a half-space twice")
+        return tuple(literal for literal, _ in pairs)
+
+    def _pair(self, entry: Any) -> tuple[Literal, Literal]:
+        """Return a literal and its opposite."""
+        if not isinstance(entry, list):
+            _fail(f"not a literal: {entry!r:.80}")
+        # The types belong to the key because ``True`` and ``1.0`` are equal to ``1``.
+        key = (*entry, *map(type, entry))
+        try:
+            pair = self._known.get(key)
+        except TypeError:  # A list inside has no hash.
+            _fail(f"not a literal: {entry!r:.80}")
+        if pair is None:
+            literal = _literal(entry, self._widths)
+            pair = self._known[key] = (literal, literal.negated())
+        return pair
 
 
 def _literal(entry: list[Any], widths: tuple[int, ...]) -> Literal:
@@ -297,8 +349,9 @@ def _at_least_zero(value: Any, what: str) -> float:
 
 def _floats(values: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     array = np.array(values, dtype=np.float64)
-    if array.ndim != 1 or not np.all(np.isfinite(array)):
+    if array.ndim != 1 or not np.isfinite(array).all():
         _fail("multipliers are not a list of finite numbers")
-    if np.any(np.abs(array) > _LARGEST) or np.any(array != array.astype(np.float32)):
+    # A number beyond float32 becomes infinite there.
+    if (array != array.astype(np.float32)).any():
         _fail("multipliers are not float32 numbers")
     return array
