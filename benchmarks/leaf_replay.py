@@ -3,6 +3,7 @@
 
 This is how IVAN reuses a proof (Ugare et al., *Incremental Verification of Neural Networks*, PLDI
 2023, arXiv 2304.01874): the tree of the original's search tells where to split, and nothing more.
+It is the tree of a plain search: what else is done to a proof for the sake of reuse is left out.
 Each of its leaves is bounded on the variant and goes to the full refuter, the triangle program
 included; no multipliers are kept, and no literal was dropped. Where a leaf stays open, the search
 goes on from there with splits. (IVAN also leaves out splits that gained little, and prefers splits
@@ -14,8 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.subject import attacked, concluded, search_of
-from verifier.engine.forest import in_chunks, regions_of
 from verifier.engine.refute import Query, refute
+from verifier.engine.region_tree import RegionTree, in_chunks
 from verifier.engine.search import Outcome
 from verifier.engine.threads import single_threaded
 from verifier.engine.translate import Translation
@@ -46,13 +47,12 @@ def replay_leaves(subject: Subject) -> Result:
 
 def leaves_of(subject: Subject) -> list[CasePath]:
     """Return case and path, on the variant, of each leaf of the original's search."""
-    proof = subject.proof
-    translation = Translation(subject.neuron_map, proof.layer_widths)
+    translation = Translation(subject.neuron_map, subject.original.layer_widths)
     found: dict[CasePath, None] = {}
-    for leaf in proof.leaves:
-        translated = translation.path(leaf.path)
+    for case, path in subject.leaves:
+        translated = translation.path(path)
         if translated is not None:  # Else the variant has no such branch.
-            found[proof.cores[leaf.core].case, translated[0]] = None
+            found[case, translated[0]] = None
     return list(found)
 
 
@@ -67,8 +67,8 @@ def _solved(search: Search, leaves: list[CasePath]) -> list[Attempt]:
             for chunk in in_chunks(members):
                 if search.budget.is_spent:
                     return open_
-                regions = regions_of(search.problem, group, [path for _, path in chunk])
-                queries = [Query(regions[path], case) for case, path in chunk]
+                tree = RegionTree.of(search.problem, group, [path for _, path in chunk])
+                queries = [Query(tree.region(i), case) for i, (case, _) in enumerate(chunk)]
                 search.statistics.calls["leaf"] += len(queries)
                 for attempt in refute(search.problem, queries, search.program_limit):
                     if attempt.core is None:

@@ -46,6 +46,6 @@ def _transfers(subject: Subject, search: Search) -> bool:
     check = Revalidation(before)
     check.run([Candidate(core, ()) for core in cores])
     leaves = {(cores[leaf.core].case, leaf.path): cores[leaf.core].path for leaf in proof.leaves}
-    return cover(check.valid, len(subject.prop.cases), leaves) is not None and transfers(
-        before.problem, search.problem, check.valid, neuron_map
+    return cover(check.cores, len(subject.prop.cases), leaves) is not None and transfers(
+        before.problem, search.problem, check.cores, neuron_map
     )

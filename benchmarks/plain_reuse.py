@@ -1,33 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verify a variant by the original's cores as they are: what fails is searched, not repaired.
 
-The cores are tried with their stored multipliers alone. Where one fails, the leaves that it stood
-for become subproblems of the search, which then has to refute or to split them. What is measured
-against this is what repair gains, and what looking at a sample of repairs saves.
+This is the product's reuse with one step left out. Cores, and the leaves of those that fail, are
+tried with their stored multipliers alone; what fails then is a subproblem of the search, which does
+with it what it does with any region: it asks the linear program, and splits. So what is measured
+against this is what it gains to repair whole cores first, and to look at a sample of repairs.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmarks.subject import attacked, concluded, search_of
-from verifier.engine.forest import in_chunks, regions_of
-from verifier.engine.refute import Query
-from verifier.engine.revalidate import Candidate, Revalidation
-from verifier.engine.search import Outcome
+from benchmarks.subject import attacked, result_of, search_of
+from verifier.engine.refute import Query, refute
+from verifier.engine.repair import Repair
+from verifier.engine.reuse import Reuse
 from verifier.engine.threads import single_threaded
-from verifier.engine.translate import Translation
-from verifier.proof.literals import covers
-from verifier.verdict import Answer
 
 if TYPE_CHECKING:
     from benchmarks.subject import Subject
-    from verifier.engine.clauses import CasePath
     from verifier.engine.repair import Failed
-    from verifier.engine.search import Search
     from verifier.pipeline import Result
-    from verifier.proof.literals import Path
 
 
 @single_threaded()
@@ -35,52 +28,22 @@ def reuse_without_repair(subject: Subject) -> Result:
     """Verify; the result has no proof."""
     search = search_of(subject.graph, subject.prop, subject.options)
     outcome = attacked(search)
-    if outcome is not None:
-        return concluded(search, outcome)
-    with search.statistics.timing("re-validate"):
-        checked = Revalidation(search)
-        checked.run(candidates_of(subject))
-    if search.budget.is_spent:
-        spent = Outcome(Answer.UNKNOWN, tuple(checked.valid), reason="time limit reached")
-        return concluded(search, spent)
-    search.cores.extend(checked.valid)
-    with search.statistics.timing("residual"):
-        return concluded(search, search.run(_open(search, checked.failed)))
+    if outcome is None:
+        outcome = _WithoutRepair(search, subject.proof, subject.neuron_map).run()
+    return result_of(search, outcome)
 
 
-def candidates_of(subject: Subject) -> list[Candidate]:
-    """Return the cores on the variant, unchecked.
+class _WithoutRepair(Reuse):
+    """Reuse that hands all that failed to the search."""
 
-    A core that stands for one leaf is tried on the leaf's path, as the product does: the paths of
-    leaves share their prefixes.
-    """
-    proof = subject.proof
-    translation = Translation(subject.neuron_map, proof.layer_widths)
-    leaves: list[list[Path]] = [[] for _ in proof.cores]
-    for leaf in proof.leaves:
-        path = translation.path(leaf.path)
-        if path is not None:
-            leaves[leaf.core].append(path[0])
-    candidates: list[Candidate] = []
-    for original, paths in zip(proof.cores, leaves, strict=True):
-        translated = translation.core(original)
-        if translated is not None:
-            core = translated[0]
-            if len(paths) == 1 and covers(core.path, paths[0]):
-                core = replace(core, path=paths[0])
-            candidates.append(Candidate(core, paths))
-    return candidates
-
-
-def _open(search: Search, failed: list[Failed]) -> list[Query]:
-    """Return the leaves of failed cores as subproblems."""
-    leaves: dict[int, dict[CasePath, None]] = {}
-    for part in failed:
-        of_group = leaves.setdefault(part.region.group, {})
-        of_group |= dict.fromkeys((part.core.case, path) for path in part.leaves)
-    queries: list[Query] = []
-    for group, members in leaves.items():
-        for chunk in in_chunks(list(members)):
-            regions = regions_of(search.problem, group, [path for _, path in chunk])
-            queries += [Query(regions[path], case) for case, path in chunk]
-    return queries
+    def _repair(self, failed: list[Failed]) -> Repair:
+        """Return, as not repaired, what the search makes of each open leaf at first."""
+        nothing = Repair(self.search)
+        by_group: dict[int, list[Query]] = {}
+        for part in failed:
+            queries = by_group.setdefault(part.region.group, [])
+            queries += [Query(region, part.core.case) for region in part.leaves]
+        for queries in by_group.values():
+            if queries:
+                nothing.open += refute(self.search.problem, queries, self.search.program_limit)
+        return nothing

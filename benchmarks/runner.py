@@ -15,7 +15,7 @@ import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cached_property, partial
 from multiprocessing import get_context
 from operator import itemgetter
 from pathlib import Path
@@ -25,7 +25,7 @@ from benchmarks.evidence import check_result
 from benchmarks.rows import ORIGINAL, Measurement, Row, read_rows
 from benchmarks.subject import Subject
 from benchmarks.timing import cpu_seconds, warm_up
-from benchmarks.ways import PRODUCT, SCRATCH, WAYS, reuse
+from benchmarks.ways import PRODUCT, REPLAY, SCRATCH, WAYS, reuse
 from compression.registry import make_method
 from verifier.change.match import infer_map
 from verifier.ir.onnx_reader import read_onnx
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from benchmarks.suites import Experiment, Suite, Variant
     from benchmarks.ways import Way
     from verifier.change.neuron_map import NeuronMap
+    from verifier.engine.clauses import CasePath
     from verifier.ir.graph import Graph
 
 Timed = tuple[Result, float]
@@ -119,16 +120,25 @@ class _Run:
             timed = cpu_seconds(lambda: prove(graph, self._property, self._verdict_only))
             return self._row(variant.name, variant.network, graph, timed)
         proof = read_proof(self._proof_file)
-        subject = Subject(graph, self._property, self._graph, proof, neuron_map, self._verdict_only)
-        ways: dict[str, Way] = {
-            name: WAYS[name]
-            for name in self._suite.ways
-            # There is nothing to carry over but the counterexample, which reuse tries.
-            if name == SCRATCH or proof.verdict is Verdict.HOLDS
-        }
+        leaves = self._leaves if proof.verdict is Verdict.HOLDS else ()
+        subject = Subject(
+            graph, self._property, self._graph, proof, leaves, neuron_map, self._verdict_only
+        )
+        possible = {SCRATCH} if proof.verdict is not Verdict.HOLDS else set(WAYS)
+        if not leaves:
+            possible.discard(REPLAY)
+        ways = {name: WAYS[name] for name in self._suite.ways if name in possible}
         others = self._in_turns({**ways, PRODUCT: reuse}, subject)
         product = others.pop(PRODUCT)
         return self._row(variant.name, variant.network, graph, product, others)
+
+    @cached_property
+    def _leaves(self) -> tuple[CasePath, ...]:
+        """Leaves of a plain search of the original, if they are asked for and it ends."""
+        if REPLAY not in self._suite.ways:
+            return ()
+        proof = prove(self._graph, self._property, self._verdict_only).proof
+        return () if proof is None else tuple((core.case, core.path) for core in proof.cores)
 
     def _in_turns(self, ways: Mapping[str, Way], subject: Subject) -> dict[str, Timed]:
         """Verify in every way, in turns, and return the run of median cost of each."""

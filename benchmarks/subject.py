@@ -25,10 +25,11 @@ from verifier.spec.counterexample import replay_exactly
 from verifier.verdict import Answer, Semantics, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from fractions import Fraction
 
     from verifier.change.neuron_map import NeuronMap
+    from verifier.engine.clauses import CasePath
     from verifier.ir.graph import Graph, Neuron
     from verifier.options import EngineOptions
     from verifier.proof.literals import Path
@@ -45,6 +46,7 @@ class Subject:
         prop: The property.
         original: The network that it was made from.
         proof: The original's proof.
+        leaves: Case and path of each leaf of a plain search of the original.
         neuron_map: From the original's neurons to the variant's.
         options: How to search.
     """
@@ -53,6 +55,7 @@ class Subject:
     prop: Property
     original: Graph
     proof: Proof
+    leaves: Sequence[CasePath]
     neuron_map: NeuronMap
     options: EngineOptions
 
@@ -124,5 +127,4 @@ def result_of(search: Search, outcome: Outcome) -> Result:
         search.budget.spent_seconds,
         counterexample,
         search.statistics,
-        None,
     )

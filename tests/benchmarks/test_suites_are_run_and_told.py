@@ -158,7 +158,7 @@ def test_variants_without_every_way_are_not_compared(tmp_path: Path) -> None:
 
 
 def run(verdict: Verdict, cpu_seconds: float) -> tuple[Result, float]:
-    return Result(verdict, "", Semantics.REAL, 1.0, None, Statistics(), None), cpu_seconds
+    return Result(verdict, "", Semantics.REAL, 1.0, None, Statistics()), cpu_seconds
 
 
 def test_of_several_rounds_the_median_counts_and_one_that_decides() -> None:
