@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 TEXT = """
 ## Cost against neurons, cores and variants
 
-CPU seconds in one warm process. *Proof* is the original's proof with cores minimised for reuse;
-*from scratch* and *by reuse* are of its variants, without minimising.
+CPU seconds in one warm process. *Proof* is the original's, with what is done to its cores for
+reuse; *from scratch* and *by reuse* are of its variants, without that.
 
 * *Neurons*: classifiers of handwritten digits, trained as the example's is, with two ever wider
   layers and with one to five layers of 64 neurons; the variant has 8-bit weights. Properties are

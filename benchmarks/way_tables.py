@@ -23,10 +23,10 @@ TEXT = """
 ### Ways to verify a variant
 
 * *from scratch*: without the original.
-* *leaf replay*: every leaf of the original's search is solved anew on the variant, without stored
-  multipliers, and split where that fails. This is how IVAN reuses a proof.
-* *reuse without repair*: the original's cores with their stored multipliers; the leaves of those
-  that fail are searched.
+* *leaf replay*: every leaf of a plain search of the original is solved anew on the variant, without
+  stored multipliers, and split where that fails. This is how IVAN reuses a proof.
+* *reuse without repair*: the original's cores, and leaves of those that fail, with their stored
+  multipliers; the leaves that fail, too, are searched.
 * *margin alone*: the differential margin and nothing else, which either carries the property over
   or says nothing.
 * *reuse with repair*: what `mucg4 reverify` does.

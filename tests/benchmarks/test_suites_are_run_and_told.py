@@ -100,8 +100,10 @@ def test_a_way_that_contradicts_the_others_makes_the_command_fail(
     assert "4 contradict" in capsys.readouterr().out
 
 
-def test_what_minimising_takes_is_left_out_of_both_clocks() -> None:
-    measured = replace(measurement(cpu_seconds=3.0), seconds=12.0, steps={"minimize": 4.0})
+def test_what_serves_reuse_is_left_out_of_both_clocks() -> None:
+    measured = replace(
+        measurement(cpu_seconds=3.0), seconds=12.0, steps={"minimize": 3.0, "deepen": 1.0}
+    )
 
     assert measured.deciding_seconds == 8.0
     assert measured.deciding_cpu_seconds == 2.0
