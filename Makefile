@@ -7,6 +7,8 @@
 PYTHON =
 BIN = .venv/bin
 STAMP = .venv/installed
+MARABOU = build/peers/bin/Marabou
+MARABOU_PYTHON = python3.11
 # Work stealing: the slow tests come last, and would otherwise wait for one worker.
 PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -36,8 +38,17 @@ test-all: $(STAMP) ## run every test, with branch coverage
 fuzz: $(STAMP) ## compare the engine with its oracles on random networks, for long
 	$(BIN)/python -m benchmarks.fuzz --count 100000
 
-bench: $(STAMP) ## reproduce the measured numbers
+bench: $(STAMP) ## reproduce the measured numbers, for hours
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.scaling --page docs/benchmarks.md
+	$(MAKE) $(MARABOU)
+	$(BIN)/python -m benchmarks.peers acasxu-scratch --page docs/benchmarks.md \
+	    --peer 'Marabou 2.0.0=$(MARABOU) {network} {property} --timeout={seconds}'
+
+# In an environment of its own, of the newest Python that it is published for.
+$(MARABOU):
+	$(MARABOU_PYTHON) -m venv --clear build/peers
+	build/peers/bin/python -m pip install --quiet maraboupy==2.0.0
 
 docs: $(STAMP) ## build the pages into build/docs; a warning is an error
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-from benchmarks.runner import read_rows, run_suite
+from benchmarks.arguments import add_data, data_folder
+from benchmarks.markdown import insert_section
+from benchmarks.rows import read_rows
+from benchmarks.runner import run_suite
 from benchmarks.suites import load_suite, suite_names
-from benchmarks.tables import insert_section, section
+from benchmarks.tables import section
 from verifier.errors import UsageError
 
 PAGE = Path("docs/benchmarks.md")
@@ -27,20 +29,18 @@ def main(arguments: list[str] | None = None) -> int:
         help=f"a Markdown page to put the tables into, by default {PAGE} if no suite is named",
     )
     parser.add_argument("--jobs", type=int, default=2, help="worker processes, by default 2")
-    parser.add_argument("--data", type=Path, help="by default what MUCG4_DATA names")
+    add_data(parser)
     choices = parser.parse_args(arguments)
     names = choices.suites or list(suite_names())
     if not choices.suites and choices.page is None:
         choices.page = PAGE
-    folder = choices.data or os.environ.get("MUCG4_DATA")
-    if folder is None:
-        parser.error("name the folder of benchmark networks with --data or MUCG4_DATA")
+    folder = data_folder(parser, choices)
     if choices.out is not None and len(names) > 1:
         parser.error("--out is for a single suite")
     wrong = 0
     for name in names:
         try:
-            wrong += _run(name, Path(folder), choices)
+            wrong += _run(name, folder, choices)
         except UsageError as error:
             parser.error(str(error))
     return 1 if wrong else 0
@@ -53,7 +53,8 @@ def _run(name: str, data: Path, choices: argparse.Namespace) -> int:
     for line in run_suite(suite, out, choices.jobs):
         print(f"{name}: {line}", file=sys.stderr, flush=True)
     rows = read_rows(out)
-    text = section(suite, rows)
+    images = choices.page.parent / "images" if choices.page else out.parent / "images"
+    text = section(suite, rows, images)
     if choices.page is None:
         print(text)
     else:

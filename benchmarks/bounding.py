@@ -9,23 +9,18 @@ this machine has not done that yet.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.arguments import proved
 from verifier.bounds.intersection import bound_regions
 from verifier.engine.problem import Problem
 from verifier.engine.region_tree import RegionTree
 from verifier.engine.threads import single_threaded
-from verifier.ir.onnx_reader import read_onnx
-from verifier.options import EngineOptions
-from verifier.pipeline import prove
-from verifier.spec.vnnlib_reader import read_vnnlib
 
 if TYPE_CHECKING:
     from verifier.proof.literals import Literal
@@ -37,20 +32,11 @@ MOST_CORES = 256
 def main(arguments: list[str] | None = None) -> int:
     """Measure one network with one property."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bounding", description=__doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("MUCG4_DATA"))
-    parser.add_argument("--network", default="acasxu/onnx/ACASXU_run2a_4_2_batch_2000.onnx")
-    parser.add_argument("--property", default="acasxu/vnnlib/prop_3.vnnlib")
-    choices = parser.parse_args(arguments)
-    if choices.data is None:
-        parser.error("name the folder of benchmark networks with --data or MUCG4_DATA")
-    folder = Path(choices.data)
-    graph, prop = read_onnx(folder / choices.network), read_vnnlib(folder / choices.property)
-    proof = prove(graph, prop, EngineOptions(minimize=False)).proof
-    if proof is None or not proof.cores:
-        parser.error("the property has no proof by cores")
-    problem = Problem.of(graph, prop)
-    paths = [core.path for core in proof.cores[:MOST_CORES] if problem.group_of(core.case) == 0]
-    _measure(problem, paths)
+    network, prop = "acasxu/onnx/ACASXU_run2a_4_2_batch_2000.onnx", "acasxu/vnnlib/prop_3.vnnlib"
+    found = proved(parser, arguments, network, prop)
+    problem = Problem.of(found.graph, found.prop)
+    cores = found.cores[:MOST_CORES]
+    _measure(problem, [core.path for core in cores if problem.group_of(core.case) == 0])
     return 0
 
 

@@ -8,18 +8,13 @@ as they are made. Prints the steps of each proof, and the median of seconds with
 from __future__ import annotations
 
 import argparse
-import os
 import time
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from benchmarks.arguments import proved
 from verifier.engine.clauses import Clauses, Refutation
 from verifier.engine.cover import cover
-from verifier.ir.onnx_reader import read_onnx
-from verifier.options import EngineOptions
-from verifier.pipeline import prove
-from verifier.spec.vnnlib_reader import read_vnnlib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,18 +28,9 @@ ROUNDS = 5
 def main(arguments: list[str] | None = None) -> int:
     """Measure one network with one property."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.covering", description=__doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("MUCG4_DATA"))
-    parser.add_argument("--network", default="acasxu/onnx/ACASXU_run2a_3_5_batch_2000.onnx")
-    parser.add_argument("--property", default="acasxu/vnnlib/prop_1.vnnlib")
-    choices = parser.parse_args(arguments)
-    if choices.data is None:
-        parser.error("name the folder of benchmark networks with --data or MUCG4_DATA")
-    folder = Path(choices.data)
-    graph, prop = read_onnx(folder / choices.network), read_vnnlib(folder / choices.property)
-    proof = prove(graph, prop, EngineOptions(minimize=False)).proof
-    if proof is None or not proof.cores:
-        parser.error("the property has no proof by cores")
-    _measure(proof.cores, len(prop.cases))
+    network, prop = "acasxu/onnx/ACASXU_run2a_3_5_batch_2000.onnx", "acasxu/vnnlib/prop_1.vnnlib"
+    found = proved(parser, arguments, network, prop)
+    _measure(found.cores, len(found.prop.cases))
     return 0
 
 

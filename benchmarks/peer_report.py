@@ -8,7 +8,8 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.tables import table
+from benchmarks.drawing import COLOURS, INK, MUTED, canvas, style
+from benchmarks.markdown import table
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -19,13 +20,11 @@ if TYPE_CHECKING:
     from benchmarks.processes import Cost
     from benchmarks.suites import Suite
 
-INK, MUTED, FAINT = "#1f2933", "#66707d", "#e3e6ea"
 HOW_IT_IS_MEASURED = """
 Each program as a whole process, start-up included, one after the other on each instance,
 {seconds:.0f} seconds each. Ratios are of processor seconds, over the instances that both programs
 decide; below 1, ours takes less.
 """.strip()
-COLOURS = ("#0f6b4f", "#b93815", "#2f5f9e", "#e3a72b", "#7a4ea3")
 
 
 @dataclass(frozen=True)
@@ -132,11 +131,7 @@ def _cell(row: Row | None) -> str:
 
 
 def _draw(rows: Sequence[Row], programs: Sequence[str], path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.2 * len(programs), 5.0), dpi=120, facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = canvas(5.2 * len(programs), 5.0)
     axes = figure.subplots(1, len(programs), squeeze=False)[0]
     _cactus(axes[0], rows, programs)
     for place, peer in zip(axes[1:], programs[1:], strict=True):
@@ -153,9 +148,13 @@ def _cactus(axes: Axes, rows: Sequence[Row], programs: Sequence[str]) -> None:
         if seconds:
             counts = range(1, len(seconds) + 1)
             axes.step(seconds, counts, where="post", color=colour, lw=2.2, label=program)
+    axes.locator_params(axis="y", integer=True)
     axes.set_ylabel("instances decided", color=INK)
     axes.legend(frameon=False, labelcolor=INK, loc="lower right")
-    _style(axes, "Decided within a time")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("CPU seconds of the process", color=INK)
+    style(axes, "Decided within a time")
 
 
 def _scatter(axes: Axes, rows: Sequence[Row], ours: str, peer: str) -> None:
@@ -176,20 +175,10 @@ def _scatter(axes: Axes, rows: Sequence[Row], ours: str, peer: str) -> None:
             x, y = zip(*points, strict=True)
             axes.scatter(x, y, s=34, color=colour, alpha=0.75, lw=0, label=str(verdict))
     axes.plot((least, edge), (least, edge), color=MUTED, lw=1.0, ls=(0, (4, 3)))
-    axes.set(xlim=(least, 1.2 * edge), ylim=(least, 1.2 * edge), yscale="log")
+    axes.set(xlim=(least, 1.2 * edge), ylim=(least, 1.2 * edge), xscale="log", yscale="log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylabel(f"{peer}, CPU seconds", color=INK)
     axes.legend(frameon=False, labelcolor=INK, loc="lower right")
-    _style(axes, f"{ours} against {peer}: above the line, ours is faster", f"{ours}, CPU seconds")
-
-
-def _style(axes: Axes, title: str, label: str = "CPU seconds of the process") -> None:
-    axes.set_xscale("log")
-    axes.set_xlabel(label, color=INK)
-    axes.set_title(title, color=INK, fontsize=11, loc="left")
-    axes.grid(color=FAINT, lw=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=MUTED)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(FAINT)
+    axes.set_xlabel(f"{ours}, CPU seconds", color=INK)
+    style(axes, f"{ours} against {peer}: above the line, ours is faster")

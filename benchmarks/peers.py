@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.arguments import add_data, data_folder
+from benchmarks.markdown import insert_section
 from benchmarks.peer_report import Row, report
 from benchmarks.processes import Command, Cost, run
 from benchmarks.suites import load_suite
-from benchmarks.tables import insert_section
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,13 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--peer", action="append", default=[], type=Command.parse)
     parser.add_argument("--out", type=Path, help="results; a run that was cut short goes on there")
     parser.add_argument("--page", type=Path, help="a Markdown page to put the comparison into")
-    parser.add_argument("--data", type=Path, help="by default what MUCG4_DATA names")
+    add_data(parser)
     choices = parser.parse_args(arguments)
-    folder = choices.data or os.environ.get("MUCG4_DATA")
-    if folder is None:
-        parser.error("name the folder of benchmark networks with --data or MUCG4_DATA")
+    folder = data_folder(parser, choices)
     try:
-        suite = load_suite(choices.suite, Path(folder))
+        suite = load_suite(choices.suite, folder)
     except UsageError as error:
         parser.error(str(error))
     out = choices.out or Path("build/benchmarks") / f"peers-{suite.name}.jsonl"

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a suite and write one line of JSON for each verification, as it comes.
 
-Every row is one call in a warm process: seconds are the engine's own, without imports, reading and
-writing. Each experiment runs in a worker process with single-threaded linear algebra. Rows that a
-file already has are not run again, so an interrupted suite goes on where it was; the originals'
-proofs are kept beside the file for that.
+Every row is one call in a warm process, without imports, reading and writing. It has two clocks:
+the engine's own, which runs while other processes hold the machine, and the seconds that the
+processor spent on the call, which ratios are made of. Each experiment runs in a worker process with
+single-threaded linear algebra. Rows that a file already has are not run again, so an interrupted
+suite goes on where it was; the originals' proofs are kept beside the file for that.
 """
 
 from __future__ import annotations
@@ -13,125 +14,39 @@ import json
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from functools import cached_property, partial
 from multiprocessing import get_context
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmarks.evidence import ACCEPTED, check_result
+from benchmarks.evidence import check_result
+from benchmarks.rows import ORIGINAL, Measurement, Row, read_rows
+from benchmarks.subject import Subject
+from benchmarks.timing import cpu_seconds, warm_up
+from benchmarks.ways import PRODUCT, REPLAY, SCRATCH, WAYS, reuse
 from compression.registry import make_method
-from verifier.bounds.loading import load_kernels
 from verifier.change.match import infer_map
 from verifier.ir.onnx_reader import read_onnx
 from verifier.options import EngineOptions
-from verifier.pipeline import prove, reverify
+from verifier.pipeline import Result, prove
 from verifier.proof.store import read_proof, write_proof
 from verifier.spec.vnnlib_reader import read_vnnlib
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from benchmarks.rows import Key
     from benchmarks.suites import Experiment, Suite, Variant
+    from benchmarks.ways import Way
     from verifier.change.neuron_map import NeuronMap
+    from verifier.engine.clauses import CasePath
     from verifier.ir.graph import Graph
-    from verifier.pipeline import Result
 
-ORIGINAL = "original"
-Key = tuple[str, str, str]
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One verification.
-
-    Attributes:
-        verdict: What was found.
-        reason: Why unknown.
-        seconds: By the engine's clock.
-        cores: Cores of the proof, if there is one.
-        calls: Theory calls by kind.
-        steps: Seconds by step.
-        certificate: ``accepted``, ``rejected: why``, ``refused: why``, or empty where none was
-            written: there is no proof, or one with too many cores for the suite.
-        certificate_seconds: To write and check it.
-    """
-
-    verdict: str
-    reason: str
-    seconds: float
-    cores: int
-    calls: dict[str, int]
-    steps: dict[str, float]
-    certificate: str
-    certificate_seconds: float
-
-    @property
-    def deciding_seconds(self) -> float:
-        """Seconds until the verdict, without minimising cores for later use."""
-        return self.seconds - self.steps.get("minimize", 0.0)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One network with one property.
-
-    Attributes:
-        network: The original's file.
-        prop: The property's file.
-        variant: Which variant, or ``original``.
-        expected: The verdict that is known from elsewhere, or empty.
-        measured: The verification, of a variant by reuse if its original has a proof.
-        reuse: What became of the original's cores; empty without a proof to reuse.
-        scratch: The variant's verification from scratch, in suites that compare.
-    """
-
-    network: str
-    prop: str
-    variant: str
-    expected: str
-    measured: Measurement
-    reuse: dict[str, Any]
-    scratch: Measurement | None
-
-    @property
-    def key(self) -> Key:
-        """What distinguishes rows of a suite."""
-        return self.network, self.prop, self.variant
-
-    @property
-    def agreement(self) -> str:
-        """How the verdicts, expected, measured and from scratch, go together."""
-        known = {self.expected, self.measured.verdict}
-        if self.scratch is not None:
-            known.add(self.scratch.verdict)
-        if {Verdict.HOLDS, Verdict.VIOLATED} <= known:
-            return "contradict"
-        if self.measured.verdict == Verdict.UNKNOWN:
-            return "unknown"
-        return "agree" if self.expected == self.measured.verdict else "new"
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether verdicts contradict each other, or a certificate was not accepted."""
-        certificates = [m.certificate for m in (self.measured, self.scratch) if m is not None]
-        return self.agreement == "contradict" or any(
-            text not in {"", ACCEPTED} for text in certificates
-        )
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Read the rows that a file has; a file that does not exist has none."""
-    if not path.exists():
-        return []
-    rows: list[Row] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        document = json.loads(line)
-        measured = Measurement(**document.pop("measured"))
-        scratch = document.pop("scratch")
-        scratch = None if scratch is None else Measurement(**scratch)
-        rows.append(Row(**document, measured=measured, scratch=scratch))
-    return rows
+Timed = tuple[Result, float]
+"""A result and the CPU seconds it took."""
 
 
 def run_suite(suite: Suite, out: Path, jobs: int) -> Iterator[str]:
@@ -181,7 +96,7 @@ class _Run:
     def __init__(self, suite: Suite, experiment: Experiment, out: Path) -> None:
         self._suite, self._experiment, self._out = suite, experiment, out
         self._options = EngineOptions(timeout_seconds=suite.timeout_seconds, compiled=True)
-        load_kernels()
+        warm_up()
         self._verdict_only = replace(self._options, minimize=False)
         self._graph = read_onnx(suite.folder / experiment.network)
         self._property = read_vnnlib(suite.folder / experiment.prop)
@@ -190,25 +105,48 @@ class _Run:
 
     def original(self) -> Row:
         """Prove the original and keep its proof."""
-        result = prove(self._graph, self._property, self._options)
+        timed = cpu_seconds(lambda: prove(self._graph, self._property, self._options))
+        proof = timed[0].proof
         self._proof_file.unlink(missing_ok=True)
-        if result.proof is not None:
+        if proof is not None:
             self._proof_file.parent.mkdir(exist_ok=True)
-            write_proof(result.proof, self._proof_file)
-        return self._row(ORIGINAL, self._experiment.network, self._graph, result)
+            write_proof(proof, self._proof_file)
+        return self._row(ORIGINAL, self._experiment.network, self._graph, timed)
 
     def variant(self, variant: Variant) -> Row:
-        """Verify a variant, by reuse where there is a proof."""
+        """Verify a variant, by reuse where there is a proof, and by the suite's other ways."""
         graph, neuron_map = self._compressed(variant)
-        scratch = None
-        if self._suite.compares or not self._proof_file.exists():
-            scratch = prove(graph, self._property, self._verdict_only)
-        if self._proof_file.exists():
-            proof = read_proof(self._proof_file)
-            result = reverify(graph, self._property, proof, neuron_map, self._verdict_only)
-        elif scratch is not None:
-            result, scratch = scratch, None
-        return self._row(variant.name, variant.network, graph, result, scratch)
+        if not self._proof_file.exists():
+            timed = cpu_seconds(lambda: prove(graph, self._property, self._verdict_only))
+            return self._row(variant.name, variant.network, graph, timed)
+        proof = read_proof(self._proof_file)
+        leaves = self._leaves if proof.verdict is Verdict.HOLDS else ()
+        subject = Subject(
+            graph, self._property, self._graph, proof, leaves, neuron_map, self._verdict_only
+        )
+        possible = {SCRATCH} if proof.verdict is not Verdict.HOLDS else set(WAYS)
+        if not leaves:
+            possible.discard(REPLAY)
+        ways = {name: WAYS[name] for name in self._suite.ways if name in possible}
+        others = self._in_turns({**ways, PRODUCT: reuse}, subject)
+        product = others.pop(PRODUCT)
+        return self._row(variant.name, variant.network, graph, product, others)
+
+    @cached_property
+    def _leaves(self) -> tuple[CasePath, ...]:
+        """Leaves of a plain search of the original, if they are asked for and it ends."""
+        if REPLAY not in self._suite.ways:
+            return ()
+        proof = prove(self._graph, self._property, self._verdict_only).proof
+        return () if proof is None else tuple((core.case, core.path) for core in proof.cores)
+
+    def _in_turns(self, ways: Mapping[str, Way], subject: Subject) -> dict[str, Timed]:
+        """Verify in every way, in turns, and return the run of median cost of each."""
+        runs: dict[str, list[Timed]] = {name: [] for name in ways}
+        for _ in range(self._suite.rounds):
+            for name, way in ways.items():
+                runs[name].append(cpu_seconds(partial(way, subject)))
+        return {name: median_run(part) for name, part in runs.items()}
 
     def append(self, row: Row) -> None:
         """Write a row; one short write, so that workers do not mix their lines."""
@@ -223,20 +161,27 @@ class _Run:
         return result.graph, result.neuron_map
 
     def _row(
-        self, name: str, network: str, graph: Graph, result: Result, scratch: Result | None = None
+        self,
+        name: str,
+        network: str,
+        graph: Graph,
+        timed: Timed,
+        others: Mapping[str, Timed] | None = None,
     ) -> Row:
         expected = self._suite.expected.get((network, self._experiment.prop), "")
+        reused = timed[0].reuse
         return Row(
             self._experiment.network,
             self._experiment.prop,
             name,
             str(expected),
-            self._measure(graph, result),
-            {} if result.reuse is None else result.reuse.to_json(),
-            None if scratch is None else self._measure(graph, scratch),
+            self._measure(graph, timed),
+            {} if reused is None else reused.to_json(),
+            {way: self._measure(graph, other) for way, other in (others or {}).items()},
         )
 
-    def _measure(self, graph: Graph, result: Result) -> Measurement:
+    def _measure(self, graph: Graph, timed: Timed) -> Measurement:
+        result, seconds = timed
         cores = 0 if result.proof is None else len(result.proof.cores)
         is_checked = cores <= self._suite.most_cores
         started = time.perf_counter()
@@ -245,9 +190,23 @@ class _Run:
             str(result.verdict),
             result.reason,
             round(result.seconds, 4),
+            round(seconds, 4),
             cores,
             dict(result.statistics.calls),
             {step: round(value, 4) for step, value in result.statistics.seconds.items()},
             certificate,
             round(time.perf_counter() - started, 4),
         )
+
+
+def median_run(runs: Sequence[Timed]) -> Timed:
+    """Return the run of median cost, of those that came to a verdict if any did.
+
+    Raises:
+        RuntimeError: They came to different verdicts.
+    """
+    decided = [run for run in runs if run[0].verdict is not Verdict.UNKNOWN] or runs
+    if len({result.verdict for result, _ in decided}) > 1:
+        msg = "one way came to different verdicts of one variant"
+        raise RuntimeError(msg)
+    return sorted(decided, key=itemgetter(1))[(len(decided) - 1) // 2]

@@ -5,8 +5,9 @@ An *experiment* is one original, one property and any number of variants of the 
 property is proved for the original once and carried over to each variant. An experiment without
 variants measures a proof from scratch. A suite lists experiments in one of three ways:
 
-  * ``[[grid]]``: every network with every property, and every ``[[variant]]`` that a compression
-    method makes;
+  * ``[[grid]]``: every network with every property, and every variant that a compression method
+    makes: one for each ``[[variant]]``, and one for each value of a ``[[series]]``, in which a
+    method is applied ever more strongly;
   * ``instances``: a file of networks and properties, all from scratch;
   * ``[published]``: a file of instances whose networks are variants made by others; a pattern
     tells each one's original from its name.
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.ways import WAYS
 from verifier.errors import UsageError
 from verifier.verdict import Answer, Verdict, verdict_of
 
@@ -63,6 +65,19 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class Series:
+    """Variants by one method, applied ever more strongly.
+
+    Attributes:
+        axis: What the values are, with their unit, for the axis of a plot.
+        values: Name of each variant to its value, from the weakest to the strongest.
+    """
+
+    axis: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Suite:
     """A list of experiments.
 
@@ -72,10 +87,12 @@ class Suite:
         text: What it measures, for the page of results.
         folder: Where its networks and properties are.
         timeout_seconds: For each single verification.
-        compares: Whether each variant is also proved from scratch.
+        ways: Ways by which each variant is verified beside reuse; see ``ways``.
+        rounds: How often each way verifies a variant; the run of median cost counts.
         most_cores: The largest proof whose certificate is checked: each core takes the exact
             checker tens of milliseconds.
         experiments: What to run.
+        series: Which of the variants belong together, for plots.
         expected: Verdicts known from elsewhere, by network and property file.
     """
 
@@ -84,9 +101,11 @@ class Suite:
     text: str
     folder: Path
     timeout_seconds: float
-    compares: bool
+    ways: tuple[str, ...]
+    rounds: int
     most_cores: int
     experiments: tuple[Experiment, ...]
+    series: tuple[Series, ...]
     expected: Mapping[tuple[str, str], Verdict]
 
 
@@ -108,8 +127,26 @@ def load_suite(name: str, data: Path) -> Suite:
     if name not in suite_names():
         msg = f"there is no suite {name!r}; there are: {', '.join(suite_names())}"
         raise UsageError(msg)
-    document = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    return suite_of(name, (FOLDER / f"{name}.toml").read_text(encoding="utf-8"), data)
+
+
+def suite_of(name: str, text: str, data: Path) -> Suite:
+    """Return the suite that a text describes.
+
+    Args:
+        name: What to call it.
+        text: What a file of suites has.
+        data: The folder of benchmark networks and properties.
+
+    Raises:
+        UsageError: It asks for a way that does not exist.
+    """
+    document = tomllib.loads(text)
     folder = data / document["folder"]
+    ways = tuple(document.get("ways", ()))
+    if not WAYS.keys() >= set(ways):
+        msg = f"suite {name!r} asks for ways {ways}; there are: {', '.join(WAYS)}"
+        raise UsageError(msg)
     if "grid" in document:
         experiments = _grid(document)
     elif "instances" in document:
@@ -123,9 +160,11 @@ def load_suite(name: str, data: Path) -> Suite:
         document["text"].strip(),
         folder,
         float(document["timeout_seconds"]),
-        bool(document.get("compares", False)),
+        ways,
+        int(document.get("rounds", 1)),
         int(document["most_cores"]),
         experiments,
+        tuple(_series(entry)[0] for entry in document.get("series", ())),
         _expected(folder / "expected.csv"),
     )
 
@@ -135,12 +174,28 @@ def _grid(document: dict[str, Any]) -> tuple[Experiment, ...]:
         Variant(entry["name"], entry["method"], tuple(entry.get("options", ())))
         for entry in document.get("variant", ())
     )
+    for entry in document.get("series", ()):
+        variants += _series(entry)[1]
     return tuple(
         Experiment(network, prop, variants)
         for block in document["grid"]
         for network in block["networks"]
         for prop in block["properties"]
     )
+
+
+def _series(entry: dict[str, Any]) -> tuple[Series, tuple[Variant, ...]]:
+    """Return a series and its variants: ``{}`` in the name and the options is the value."""
+    variants = tuple(
+        Variant(
+            entry["name"].format(value),
+            entry["method"],
+            tuple(option.format(value) for option in entry["options"]),
+        )
+        for value in entry["values"]
+    )
+    values = zip((variant.name for variant in variants), map(float, entry["values"]), strict=True)
+    return Series(entry["axis"], dict(values)), variants
 
 
 def _published(document: dict[str, Any], folder: Path) -> tuple[Experiment, ...]:
@@ -161,6 +216,8 @@ def _published(document: dict[str, Any], folder: Path) -> tuple[Experiment, ...]
 
 
 def _expected(path: Path) -> dict[tuple[str, str], Verdict]:
+    if not path.exists():
+        return {}
     header, *rows = _rows(path)
     column = header.index("verdict")
     return {(row[0], row[1]): verdict_of(Answer(row[column])) for row in rows}

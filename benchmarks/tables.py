@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of a suite's rows, as Markdown, and their place in a page between two marks."""
+"""A suite's section of the page: its text, its counts, its tables and its figure."""
 
 from __future__ import annotations
 
@@ -9,22 +9,36 @@ from pathlib import Path
 from statistics import geometric_mean, median
 from typing import TYPE_CHECKING
 
-from benchmarks.runner import ORIGINAL, Row
-from verifier.errors import UsageError
+from benchmarks.depth_figure import draw_depth
+from benchmarks.markdown import listed, table
+from benchmarks.rows import ORIGINAL, Row
+from benchmarks.way_tables import ratios, way_tables
+from benchmarks.ways import PRODUCT
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.suites import Suite
 
+FIGURE = """
+A point is a variant of one network with one property, which it satisfies: above the share of cores
+that are valid, below what reuse with repair saves of those that take over a tenth of a CPU second
+from scratch. Lines join medians, and the middle half of the points lies in the band. What is
+violated drops out, so that points at the right are rather of properties that hold by far.
 
-WORTH_SAVING = 0.1
-"""Seconds from scratch from which a ratio means something."""
+![Reuse and what it saves, the more strongly the networks are compressed](images/{name}.png)
+"""
 
 
-def section(suite: Suite, rows: Sequence[Row]) -> str:
-    """Return a suite's text, its counts and its tables."""
+def section(suite: Suite, rows: Sequence[Row], images: Path) -> str:
+    """Return a suite's text, its counts and its tables, and draw its figure if it has series.
+
+    Args:
+        suite: What was run.
+        rows: Its results.
+        images: The folder of figures, which stands beside the page.
+    """
     # Variants of one network and property stay as they came: in the order of the suite.
     rows = sorted(rows, key=lambda row: (row.network, row.prop))
     originals = [row for row in rows if row.variant == ORIGINAL]
@@ -32,24 +46,16 @@ def section(suite: Suite, rows: Sequence[Row]) -> str:
     parts = [f"## {suite.title}", suite.text, _counts(rows)]
     parts += ["### Originals" if variants else "", _originals(originals)]
     if variants:
-        parts += ["### Variants, in sum", _summary(variants), "### Variants", _variants(variants)]
+        parts += ["### Variants, in sum", _summary(variants)]
+    if suite.series:
+        images.mkdir(parents=True, exist_ok=True)
+        draw_depth(suite.series, variants, images / f"{suite.name}.png")
+        parts.append(FIGURE.format(name=suite.name).strip())
+    if suite.ways:
+        parts.append(way_tables(variants, suite.ways))
+    if variants:
+        parts += ["### Variants", _variants(variants)]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def insert_section(page: Path, name: str, text: str) -> None:
-    """Put a text between the marks ``<!-- NAME -->`` and ``<!-- end of NAME -->`` of a page.
-
-    Raises:
-        UsageError: The page lacks the marks.
-    """
-    old = page.read_text(encoding="utf-8")
-    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
-    if old.count(start) != 1 or old.count(end) != 1:
-        msg = f"{page} lacks the lines {start.strip()!r} and {end.strip()!r}"
-        raise UsageError(msg)
-    before, _, rest = old.partition(start)
-    _, _, after = rest.partition(end)
-    page.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def _counts(rows: Sequence[Row]) -> str:
@@ -62,19 +68,16 @@ def _counts(rows: Sequence[Row]) -> str:
         if m is not None and m.verdict != Verdict.UNKNOWN
     )
     return (
-        f"{len(rows)} verifications: {_listed(verdicts)}. "
-        f"Against the verdicts known from elsewhere: {_listed(agreements)}. "
-        f"Certificates: {_listed(certificates)}."
+        f"{len(rows)} verifications: {listed(verdicts)}. "
+        f"Against the verdicts known from elsewhere: {listed(agreements)}. "
+        f"Certificates: {listed(certificates)}."
     )
-
-
-def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"
 
 
 def _originals(rows: Sequence[Row]) -> str:
     return table(
-        "network | property | verdict | expected | seconds | cores | certificate | to check, s",
+        "network | property | verdict | expected | seconds | CPU s | cores | certificate | "
+        "to check, s",
         (
             (
                 _network(row),
@@ -82,6 +85,7 @@ def _originals(rows: Sequence[Row]) -> str:
                 row.measured.verdict,
                 row.expected or "-",
                 f"{row.measured.deciding_seconds:.2f}",
+                f"{row.measured.deciding_cpu_seconds:.2f}",
                 row.measured.cores or "-",
                 row.measured.certificate or "-",
                 f"{row.measured.certificate_seconds:.2f}" if row.measured.certificate else "-",
@@ -93,10 +97,10 @@ def _originals(rows: Sequence[Row]) -> str:
 
 def _variants(rows: Sequence[Row]) -> str:
     with_scratch = any(row.scratch is not None for row in rows)
-    scratch = "from scratch, s | " if with_scratch else ""
+    scratch = "from scratch, CPU s | " if with_scratch else ""
     head = (
         "network | property | variant | verdict | expected | cores | valid | repaired | residual | "
-        f"reuse | seconds | {scratch}certificate"
+        f"reuse | seconds | CPU s | {scratch}certificate"
     )
     return table(head, (_variant(row, with_scratch=with_scratch) for row in rows))
 
@@ -112,10 +116,11 @@ def _variant(row: Row, *, with_scratch: bool) -> tuple[object, ...]:
         row.expected or "-",
         *(reuse.get(key, "-") for key in ("cores", "valid", "repaired", "residual_subproblems")),
         "-" if rate is None else f"{100 * rate:.0f} %",
-        f"{row.measured.deciding_seconds:.2f}",
+        f"{row.measured.seconds:.2f}",
+        f"{row.measured.cpu_seconds:.2f}",
     ]
     if with_scratch:
-        cells.append("-" if row.scratch is None else f"{row.scratch.deciding_seconds:.2f}")
+        cells.append("-" if row.scratch is None else f"{row.scratch.cpu_seconds:.2f}")
     return (*cells, row.measured.certificate or "-")
 
 
@@ -123,7 +128,7 @@ def _summary(rows: Sequence[Row]) -> str:
     names = dict.fromkeys(row.variant for row in rows)
     return table(
         "variant | verdicts | holds with reuse | median reuse | entirely by reuse | "
-        "seconds with reuse | seconds from scratch | times faster",
+        "CPU s with reuse | CPU s from scratch | times faster",
         (_sum([row for row in rows if row.variant == name]) for name in names),
     )
 
@@ -135,34 +140,25 @@ def _sum(rows: Sequence[Row]) -> tuple[object, ...]:
     ]
     entire = sum(row.reuse["residual_subproblems"] == 0 for row in reused)
     both = [
-        (row.measured.deciding_seconds, row.scratch.deciding_seconds)
+        (row.measured.cpu_seconds, row.scratch.cpu_seconds)
         for row in rows
         if row.scratch is not None
         and Verdict.UNKNOWN not in {row.measured.verdict, row.scratch.verdict}
     ]
     rates = [row.reuse["proof_reuse_rate"] for row in reused]
-    # Below a tenth of a second there is nothing to save.
-    ratios = [without / with_reuse for with_reuse, without in both if without > WORTH_SAVING]
+    saved = ratios(rows, PRODUCT)
     return (
         rows[0].variant,
-        _listed(Counter(row.measured.verdict for row in rows)),
+        listed(Counter(row.measured.verdict for row in rows)),
         len(reused),
         f"{100 * median(rates):.0f} %" if rates else "-",
         entire,
         f"{sum(with_reuse for with_reuse, _ in both):.1f}" if both else "-",
         f"{sum(without for _, without in both):.1f}" if both else "-",
-        f"{geometric_mean(ratios):.1f} ({len(ratios)})" if ratios else "-",
+        f"{1.0 / geometric_mean(saved):.1f} ({len(saved)})" if saved else "-",
     )
 
 
 def _network(row: Row) -> str:
     match = re.search(r"_(\d_\d)_", row.network)
     return match[1] if match else Path(row.network).stem
-
-
-def table(head: str, rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table; the head's cells are parted by bars."""
-    columns = head.count("|") + 1
-    lines = [f"| {head} |", "|" + " --- |" * columns]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)

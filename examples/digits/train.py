@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 HERE = Path(__file__).parent
+WIDTHS = (48, 48, 48)
 GREY_LEVELS = 16
 TEST_IMAGES = 500
 SEED = 0
@@ -94,10 +95,10 @@ def split_digits() -> tuple[Digits, Digits, NDArray[np.int64]]:
     return Digits(images[training], labels[training]), Digits(images[test], labels[test]), test
 
 
-def train(data: Digits) -> Graph:
-    """Return a trained network with float32 weights."""
+def train(data: Digits, widths: tuple[int, ...] = WIDTHS) -> Graph:
+    """Return a trained network with float32 weights and hidden layers of the given widths."""
     classifier = MLPClassifier(
-        (48, 48, 48),
+        widths,
         alpha=0.3,
         batch_size=64,
         learning_rate_init=3e-3,
