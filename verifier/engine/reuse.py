@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from verifier.proof.store import Proof
 
 SAMPLE = 24
-"""Failed cores that are repaired to see whether it pays; of few, a quarter."""
+"""Failed cores that are repaired to see whether it pays. Of so few, all are: a search of leaves that
+cannot be repaired still costs less than one from the top (0.87 against 1.10 of scratch on ACAS Xu
+1_1 property 3 with 20 % pruned)."""
 PAYS = 0.25
 """Repair goes on where at least this share of the sample could be repaired."""
 
@@ -183,8 +185,7 @@ class Reuse:
         """Repair the failed cores; decide from a sample whether it pays."""
         repair = Repair(self.search)
         # Every k-th failed core, so that the sample is spread over the whole tree.
-        size = min(max(len(failed) // 4, 4), SAMPLE)
-        chosen = range(0, len(failed), max(len(failed) // size, 1))[:size]
+        chosen = range(0, len(failed), max(len(failed) // SAMPLE, 1))[:SAMPLE]
         repair.run([failed[i] for i in chosen], len(failed))
         rest = [part for i, part in enumerate(failed) if i not in set(chosen)]
         mostly_failed = len(failed) > len(self.proof.cores) // 2
