@@ -20,6 +20,8 @@ class EngineOptions:
             verifies often pays the half second of loading them once; by default they are used
             where the work is large.
         input_split_width: Networks with at most this many inputs are split on inputs.
+        accelerator: Whether long searches on wide networks use an accelerator, if torch is
+            installed and has one.
     """
 
     timeout_seconds: float | None = None
@@ -28,3 +30,4 @@ class EngineOptions:
     minimize: bool = True
     compiled: bool = False
     input_split_width: int = 12
+    accelerator: bool = False

@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from verifier.spec.property import Property
 
 DEFAULTS = EngineOptions()
-PROVE_STEPS, REUSE_STEPS = 25, 6
-"""Steps of the attack: a short one before reuse, since the original was not violated and what an
-attack costs is soon more than what reuse costs."""
+ATTACK_STEPS = 6
+"""Steps of the first attack. It is a short one, since what an attack costs is soon more than what
+easy properties and reuse cost; a search goes on attacking what stays open."""
 
 TRIALS = 1024
 """Literals that minimising tries in all. Proofs of up to about a hundred cores become minimal; a
@@ -149,7 +149,7 @@ def prove(
         PropertyError: The property does not fit the network.
     """
     run = _Run(graph, prop, options, report)
-    point = run.attack((), PROVE_STEPS)
+    point = run.attack((), ATTACK_STEPS)
     if point is not None:
         return run.violated(point)
     outcome = run.search.run(whole(run.problem))
@@ -206,7 +206,7 @@ def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the 
     reuse = Reuse(run.search, proof, neuron_map)
     reuse.report.cores, reuse.report.original_seconds = len(proof.cores), proof.seconds
     with run.statistics.timing("counterexample"):
-        point = run.attack(() if proof.point is None else (proof.point,), REUSE_STEPS)
+        point = run.attack(() if proof.point is None else (proof.point,), ATTACK_STEPS)
     if point is not None:
         return run.violated(point, reuse.report)
     if proof.verdict is Verdict.VIOLATED:

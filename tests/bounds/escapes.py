@@ -20,7 +20,7 @@ from verifier.bounds.box import Box
 from verifier.bounds.intersection import bound_property
 from verifier.bounds.layers import Layers
 from verifier.engine.problem import Problem
-from verifier.engine.refute import Query, evaluate
+from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.region import Region, root, split
 from verifier.ir.evaluate import evaluate_exactly, preactivations_exactly
 from verifier.ir.graph import Neuron

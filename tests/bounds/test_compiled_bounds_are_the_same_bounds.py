@@ -22,7 +22,7 @@ from tests.bounds.test_faults_are_noticed import is_noticed
 from verifier.bounds import backward, intersection, kernels
 from verifier.bounds.layers import Layers
 from verifier.engine.problem import Problem
-from verifier.engine.refute import Query, evaluate
+from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.region import root, split
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.graph import Neuron

@@ -13,7 +13,8 @@ from tests.bounds import tangled_networks as tangled
 from tests.bounds.escapes import literals_at, region_of, some_multipliers
 from tests.engine.test_search_agrees_with_the_oracle import assumptions
 from verifier.engine.problem import Problem
-from verifier.engine.refute import Query, evaluate, refute
+from verifier.engine.evaluate import Query, evaluate
+from verifier.engine.refute import refute
 from verifier.ir.graph import Neuron
 from verifier.ir.passes.normalize import normalize
 from verifier.proof.literals import Phase

@@ -7,6 +7,11 @@
                      imposes the phases of the path, and computes backward rows for what is still
                      unstable, with the region's own choice of lower lines
 
+    pass C (roots that say so)  backward rows for what is still unstable, layer by layer, with two
+                     vectors of lower lines that the root gives for each layer
+
+A region that says so keeps its parent's bounds, cut with its phases, instead of pass B.
+
 Bounds are only ever cut, never replaced: bounds of the parent hold in the child, which is a subset.
 A layer can differ from the parent's only from the first layer on whose phases, lower lines or
 inputs changed; what comes before is shared. A region with crossed bounds is empty.
@@ -100,6 +105,62 @@ def child_region(
         return None if box_is_empty(box) else _bound(parent, box, phases, alphas, 0)
     first = _first_other_lower_line(parent, alphas, min(layers, default=len(alphas)))
     return _bound(parent, parent.box, phases, alphas, first)
+
+
+def tightened_region(
+    root: Region, tightened: Sequence[Mapping[tuple[int, int], tuple[Fraction, Fraction]]]
+) -> Region | None:
+    """Return a root after pass C, or nothing if it is empty.
+
+    Args:
+        root: After pass B.
+        tightened: For each layer, slopes of lower lines by neuron: for each neuron a pair, since
+            there are two passes.
+    """
+    done: list[LayerBounds] = []
+    for layer, given in enumerate(tightened):
+        before = root.layers[layer]
+        lower, upper = list(before.lower), list(before.upper)
+        unstable = [i for i, low in enumerate(lower) if low <= 0 <= upper[i]]
+        if given and unstable and _reads_a_layer(root.network, layer):
+            for side in range(2):
+                lines: list[dict[int, int]] = [{} for _ in root.layers]
+                for (place, index), slopes in given.items():
+                    lines[place][index] = rounded_down(slopes[side])
+                region = Region(root.network, root.box, done, lines)
+                _cut(lower, upper, unstable, backward_bounds(region, layer, unstable))
+            if box_is_empty((lower, upper)):
+                return None
+        done.append(LayerBounds(lower, upper, before.demanded))
+    return Region(root.network, root.box, done, root.lower_slopes)
+
+
+def kept_region(
+    parent: Region,
+    layers: Sequence[int],
+    phases: Phases,
+    alphas: Sequence[AbstractSet[int]],
+) -> Region | None:
+    """Return the region with its parent's bounds, cut with its phases; nothing if it is empty.
+
+    Args:
+        parent: The region that is cut.
+        layers: Layers of the neurons whose phases are new.
+        phases: All phases on the path.
+        alphas: For each layer, the neurons whose lower line is ``y >= z``.
+    """
+    first = min(layers, default=len(parent.layers))
+    found = list(parent.layers[:first])
+    for layer in range(first, len(parent.layers)):
+        # Anew even where no phase is demanded: a layer remembers which of its sources were live.
+        before, demanded = parent.layers[layer], dict(phases.get(layer, {}))
+        lower, upper = list(before.lower), list(before.upper)
+        _impose(lower, upper, demanded)
+        if box_is_empty((lower, upper)):
+            return None
+        found.append(LayerBounds(lower, upper, demanded))
+    lines = [dict.fromkeys(active, ONE) for active in alphas]
+    return Region(parent.network, parent.box, found, lines)
 
 
 def _bound_whole_box(

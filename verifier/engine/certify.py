@@ -17,7 +17,7 @@ import numpy as np
 from verifier.certificate.document import MOST_CHARACTERS
 from verifier.certificate.format import FORMAT
 from verifier.engine.forest import in_chunks, prefixes, regions_of
-from verifier.engine.refute import Query, evaluate
+from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.region import exact_bounds
 from verifier.errors import RefusedError
 from verifier.ir.fingerprint import fingerprint
@@ -162,9 +162,21 @@ class _Writer:
         elif core.multipliers is None:
             evidence = self._exact(core, region)
         else:
-            evidence = _evidence(core.path, core.multipliers)
+            evidence = _evidence(core.path, core.multipliers, self._unlisted(core, region))
         head = {"region": self._place[group, core.path, stride if core.path else 0]}
         self.cores.append(head | {"case": core.case} | evidence)
+
+    def _unlisted(self, core: Core, region: Region) -> list[list[float]]:
+        """Return the default slopes that the core relies on and its region does not give."""
+        if core.path or not self._problem.layers.wide or core.multipliers is None:
+            return []
+        listed = {k: set(part.index.tolist()) for k, part in core.multipliers.layers.items()}
+        return [
+            [layer, int(index), float(relaxation.alpha[0][index]), 0.0]
+            for layer, relaxation in enumerate(region.bounds.relaxations)
+            for index in np.flatnonzero(relaxation.unstable[0])
+            if int(index) not in listed.get(layer, ())
+        ]
 
     def _exact(self, core: Core, region: Region) -> dict[str, Any]:
         found = self._exact_multipliers(core.case, core.path, exact_bounds(region))
@@ -185,20 +197,38 @@ class _Writer:
 
     def _region(self, key: _Key, above: _Key | None, region: Region) -> dict[str, Any]:
         group, path, _ = key
+        # The bounds of a root are made by its slopes before they are tightened.
+        bounds = region.bounds if path else self._problem.groups[group].loose
         alpha = [
             np.flatnonzero(relaxation.unstable[0] & (relaxation.alpha[0] > 0.5)).tolist()
-            for relaxation in region.bounds.relaxations
+            for relaxation in bounds.relaxations
         ]
         if above is not None:
             literals = [self._signed(literal) for literal in path[len(above[1]) :]]
-            return {"parent": self._place[above], "literals": literals, "alpha": alpha}
+            entry = {"parent": self._place[above], "literals": literals, "alpha": alpha}
+            return entry | {"kept": True} if self._problem.layers.wide else entry
         first = self._problem.groups[group].first
         slopes = [
             [np.flatnonzero(r.unstable[0]).tolist(), r.slope[0][r.unstable[0]].tolist()]
             for r in first
         ]
         case = min(self._problem.groups[group].objectives)
-        return {"parent": None, "case": case, "slopes": slopes, "alpha": alpha}
+        entry = {"parent": None, "case": case, "slopes": slopes, "alpha": alpha}
+        if self._problem.layers.wide:
+            entry["tightened"] = self._tightened(group)
+        return entry
+
+    def _tightened(self, group: int) -> list[list[list[float]]]:
+        """Return for each layer the slopes that tightened it, by layer and index of a neuron."""
+        layers, whole = self._problem.layers, self._problem.groups[group]
+        neurons = [(k, i) for k, width in enumerate(layers.widths) for i in range(width)]
+        unstable = np.flatnonzero(whole.bounds.relaxation.unstable[0])
+        return [
+            [[*neurons[n], *slopes[:, n].tolist()] for n in unstable if n < slopes.shape[1]]
+            if len(slopes)
+            else []
+            for slopes in whole.tightened
+        ]
 
     def _signed(self, literal: Literal) -> int:
         if isinstance(literal, Phase):
@@ -208,7 +238,9 @@ class _Writer:
         return number if literal.below else -number
 
 
-def _evidence(path: Path, multipliers: Multipliers) -> dict[str, Any]:
+def _evidence(
+    path: Path, multipliers: Multipliers, unlisted: Sequence[Sequence[float]]
+) -> dict[str, Any]:
     phases = {literal.neuron for literal in path if isinstance(literal, Phase)}
     return {
         "rows": multipliers.rows.tolist(),
@@ -216,7 +248,8 @@ def _evidence(path: Path, multipliers: Multipliers) -> dict[str, Any]:
             [layer, int(index), float(alpha), float(q)]
             for layer, part in multipliers.layers.items()
             for index, alpha, q in zip(part.index, part.alpha, part.q, strict=True)
-        ],
+        ]
+        + list(unlisted),
         "masses": [
             [*neuron, mass] for neuron, mass in multipliers.literals.items() if neuron in phases
         ],

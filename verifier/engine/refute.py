@@ -9,24 +9,25 @@ Cheapest first, and only for what is left:
  4. the multipliers that the program found for a region around it suffice here;
  5. the triangle program finds the best combination and the best multipliers at once.
 
-Whatever found them, multipliers are rounded to float32 and evaluated by ``evaluate``; a region is
-refuted only when that sound bound is positive. So rounding, the program's tolerances and
-mistakes in this file can lose refutations, never invent one.
+On wide networks step 2 to 5 are one: an ascent (``climb``). Whatever found them, multipliers are
+rounded to float32 and count by what ``evaluate`` makes of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.bounds import backward, lp
-from verifier.bounds.backward import LinearBound, RowMultipliers, Rows
-from verifier.bounds.region_bounds import RegionBounds
+from verifier.bounds import lp
+from verifier.bounds.backward import LinearBound
+from verifier.engine.climb import climb
+from verifier.engine.evaluate import Attempt, Query, core_of, evaluate, rounded
+from verifier.engine.forest import in_chunks
 from verifier.engine.region import phases_of
 from verifier.ir.graph import Neuron
-from verifier.proof.muc import Core, Multipliers, NeuronMultipliers
+from verifier.proof.muc import Multipliers, NeuronMultipliers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,97 +36,11 @@ if TYPE_CHECKING:
 
     from verifier.bounds.objective import Objective
     from verifier.engine.problem import Problem
-    from verifier.engine.region import Region
 
     Array = NDArray[np.float64]
 
 ROUNDS = 20
 """Rounds of multiplicative weights: more rarely change the outcome before the program does."""
-
-
-@dataclass(frozen=True, eq=False)
-class Query:
-    """One case over one region.
-
-    Attributes:
-        region: The region.
-        case: The case.
-        hint: Multipliers that may refute it, such as those of a region around it.
-    """
-
-    region: Region
-    case: int
-    hint: Multipliers | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Attempt:
-    """What became of a query.
-
-    Attributes:
-        query: The query.
-        core: The refutation, if there is one; its path is the region's.
-        bound: The best bound found (a batch of one), for choosing a split.
-        sensitivity: Shape (input width,): steepest slope of any single row by default
-            multipliers, for choosing a split.
-        point: Where the triangle program is least, if it ran: a guess at a counterexample.
-        hint: The best multipliers known, for the regions within.
-    """
-
-    query: Query
-    core: Core | None
-    bound: LinearBound
-    sensitivity: Array
-    point: Array | None = None
-    hint: Multipliers | None = None
-
-
-def evaluate(
-    problem: Problem, queries: Sequence[Query], chosen: Sequence[Multipliers]
-) -> LinearBound:
-    """Bound each query's combination of rows from below with the given multipliers.
-
-    All queries must be of one group. Literals' masses count only where the region's path has the
-    literal; a missing one just drops out, which leaves a valid bound.
-    """
-    problem = problem.for_work(len(queries))
-    group = problem.groups[queries[0].region.group]
-    bounds = RegionBounds.stack([query.region.bounds for query in queries])
-    phases = phases_of(problem, [query.region.path for query in queries])
-    owner = np.arange(len(queries))
-    combined = [
-        group.objectives[query.case].combine(np.array([i]), multipliers.rows[None, :])
-        for i, (query, multipliers) in enumerate(zip(queries, chosen, strict=True))
-    ]
-    rows = Rows(
-        owner,
-        {
-            s: np.concatenate([row.coefficients[s] for row in combined])
-            for s in combined[0].coefficients
-        },
-        np.concatenate([row.constant for row in combined]),
-        np.concatenate([row.magnitude for row in combined]),
-    )
-    multipliers = _dense(problem, bounds.relaxation.alpha, phases, chosen)
-    return backward.lower_bounds(problem.layers, rows, bounds, multipliers, group.scale)
-
-
-def _dense(
-    problem: Problem,
-    adaptive: Array,
-    phases: NDArray[np.int8],
-    chosen: Sequence[Multipliers],
-) -> RowMultipliers:
-    alpha, q, beta = adaptive.copy(), np.zeros_like(adaptive), np.zeros_like(adaptive)
-    starts = [place.start for place in problem.layers.slices]
-    for row, multipliers in enumerate(chosen):
-        for layer, part in multipliers.layers.items():
-            place = starts[layer] + part.index
-            alpha[row, place], q[row, place] = part.alpha, part.q
-        for (layer, index), mass in multipliers.literals.items():
-            place = starts[layer] + index
-            beta[row, place] = mass * phases[row, place]
-    return RowMultipliers(alpha, q, beta)
 
 
 def refute(problem: Problem, queries: Sequence[Query], program_limit: int) -> list[Attempt]:
@@ -141,6 +56,8 @@ def refute(problem: Problem, queries: Sequence[Query], program_limit: int) -> li
 
 def strengthen(problem: Problem, screened: Sequence[Attempt], program_limit: int) -> list[Attempt]:
     """Go on with steps 4 and 5 where steps 1 to 3 refuted nothing; see ``refute``."""
+    if problem.layers.wide:
+        return list(screened)
     attempts = _by_hint(problem, list(screened))
     duals = {
         i: found
@@ -154,6 +71,8 @@ def strengthen(problem: Problem, screened: Sequence[Attempt], program_limit: int
 
 def screen(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
     """Try steps 1 to 3 on each query, all of one group, in one batch."""
+    if problem.layers.wide:
+        return [attempt for part in in_chunks(queries) for attempt in climb(problem, part)]
     group = problem.groups[queries[0].region.group]
     single = [_single_rows(group.objectives[query.case]) for query in queries]
     owners = [i for i, rows in enumerate(single) for _ in rows]
@@ -166,11 +85,11 @@ def screen(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
         _combine(bound.value[place], bound.slopes[place], box.lower[0], box.upper[0])
         for place, box in zip(places, boxes, strict=True)
     ]
-    chosen = [Multipliers(_short(w)) for w in weights]
+    chosen = [Multipliers(rounded(w)) for w in weights]
     combined = evaluate(problem, queries, chosen)
     steepest = [np.abs(bound.slopes[place]).max(axis=0) for place in places]
     return [
-        Attempt(query, _core(query, multipliers, combined.value[i]), _row(combined, i), steepest[i])
+        Attempt(query, core_of(query, multipliers, combined.value[i]), _row(combined, i), steepest[i])
         for i, (query, multipliers) in enumerate(zip(queries, chosen, strict=True))
     ]
 
@@ -219,7 +138,7 @@ def _by_hint(problem: Problem, attempts: list[Attempt]) -> list[Attempt]:
     bound = evaluate(problem, [attempts[i].query for i in places], list(places.values()))
     for row, (i, hint) in enumerate(places.items()):
         query = attempts[i].query
-        core = _core(query, hint, bound.value[row])
+        core = core_of(query, hint, bound.value[row])
         attempts[i] = replace(attempts[i], core=core, hint=hint)
     return attempts
 
@@ -240,7 +159,7 @@ def _by_program(
     bound = evaluate(problem, [attempts[i].query for i in duals], chosen)
     for row, (i, found) in enumerate(duals.items()):
         query, hint, best = attempts[i].query, chosen[row], _row(bound, row)
-        core = _core(query, hint, bound.value[row])
+        core = core_of(query, hint, bound.value[row])
         attempts[i] = Attempt(query, core, best, attempts[i].sensitivity, found.point, hint)
     return attempts
 
@@ -250,28 +169,14 @@ def _multipliers(duals: lp.Duals) -> Multipliers:
     masses = {
         Neuron(layer, int(index)): float(mass)
         for layer, (indices, values) in duals.literals.items()
-        for index, mass in zip(indices, _short(values), strict=True)
+        for index, mass in zip(indices, rounded(values), strict=True)
         if mass > 0.0
     }
     layers = {
-        layer: NeuronMultipliers(index, _short(alpha), _short(q))
+        layer: NeuronMultipliers(index, rounded(alpha), rounded(q))
         for layer, (index, alpha, q) in duals.layers.items()
     }
-    return Multipliers(_short(duals.rows), layers, masses)
-
-
-def _core(query: Query, multipliers: Multipliers, margin: float) -> Core | None:
-    region = query.region
-    if region.is_empty:
-        return Core(query.case, region.path, None, np.inf)
-    if margin > 0.0:
-        return Core(query.case, region.path, multipliers, float(margin))
-    return None
-
-
-def _short(values: Array) -> Array:
-    """Round to float32 values, kept as float64."""
-    return values.astype(np.float32).astype(np.float64)
+    return Multipliers(rounded(duals.rows), layers, masses)
 
 
 def _row(bound: LinearBound, row: int) -> LinearBound:

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 
 from verifier.engine.forest import regions_of
 from verifier.engine.limits import Progress
-from verifier.engine.refute import Query, refute
+from verifier.engine.evaluate import Query
+from verifier.engine.refute import refute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from verifier.engine.refute import Attempt
+    from verifier.engine.evaluate import Attempt
     from verifier.engine.region import Region
     from verifier.engine.search import Search
     from verifier.proof.literals import Path

@@ -16,7 +16,7 @@ import numpy as np
 
 from verifier.engine.forest import in_chunks, regions_of
 from verifier.engine.limits import Progress
-from verifier.engine.refute import Query, evaluate
+from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.repair import Failed
 from verifier.proof.muc import Core
 
