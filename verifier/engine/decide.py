@@ -119,7 +119,7 @@ def _costliest_neuron(region: Region, bound: LinearBound, discount: float) -> Ph
     score = bound.gaps[0].copy()
     for layer, place in enumerate(bounds.slices):
         score[place] *= discount**layer
-    score[~bounds.relaxation.unstable[0]] = -1.0
+    score[~bounds.unstable[0]] = -1.0
     number = int(np.argmax(score))
     layer = next(k for k, place in enumerate(bounds.slices) if number < place.stop)
     return Phase(Neuron(layer, number - bounds.slices[layer].start), active=True)

@@ -53,7 +53,8 @@ shrink the count by themselves, so waiting is cheaper than a large program."""
 
 STEPS = 6
 """Steps of descent from each guess at a counterexample."""
-ATTACKS = ((0, 96, 25), (10_000, 1000, 25))
+ATTACKS = ((32, 96, 25), (10_000, 1000, 25))
+WIDE_ATTACKS = ((32, 32, 25),)
 """After how many bounded regions an attack of how many starts and steps is worth its time. The last
 takes some seconds: ACAS Xu 2_9 property 8 is violated in a corner that small ones miss."""
 GUESSES = 8
@@ -108,7 +109,7 @@ class Search:
         found = self._close_or_split(tried, stack)
         if found is not None:
             return found
-        attacks = list(ATTACKS)
+        attacks = list(WIDE_ATTACKS if self._is_wide else ATTACKS)
         while stack:
             if attacks and self.statistics.calls["bound"] >= attacks[0][0]:
                 _, starts, steps = attacks.pop(0)
@@ -235,13 +236,14 @@ class Search:
         starts: dict[int, list[Attempt]] = {}
         for attempt in attempts:
             if attempt.point is not None:
-                starts.setdefault(attempt.query.case, []).append(attempt)
-        for case, members in starts.items():
+                starts.setdefault(attempt.query.region.group, []).append(attempt)
+        for members in starts.values():
             points = np.array([attempt.point for attempt in members])
             boxes = [attempt.query.region.bounds.box for attempt in members]
+            cases = np.array([attempt.query.case for attempt in members])
             lower = np.concatenate([box.lower for box in boxes])
             upper = np.concatenate([box.upper for box in boxes])
-            found = descend(self.problem, case, points, (lower, upper), STEPS)
+            found = descend(self.problem, cases, points, (lower, upper), STEPS)
             if found is not None:
                 return found
         return None
