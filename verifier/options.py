@@ -19,7 +19,8 @@ class EngineOptions:
         compiled: Whether bounds are computed by compiled loops from the start. A process that
             verifies often pays the half second of loading them once; by default they are used
             where the work is large.
-        input_split_width: Networks with at most this many inputs are split on inputs.
+        input_split_width: Networks with at most this many inputs are split on inputs; with more
+            they are treated as wide (ADR-0011).
         accelerator: Whether long searches on wide networks use an accelerator, if torch is
             installed and has one.
     """

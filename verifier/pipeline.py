@@ -222,7 +222,7 @@ def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the 
 def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
     """Tell whether the differential margin carries the verdict over."""
     proof, neuron_map = reuse.proof, reuse.neuron_map
-    before = Problem.of(original, run.problem.prop, compiled=run.options.compiled)
+    before = _problem(original, run.problem.prop, run.options)
     if not differential.transfers(before, run.problem, proof.cores, neuron_map):
         return False
     # The margins are only what the file says so far. Have them evaluated on the original.
@@ -234,6 +234,12 @@ def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
         return False
     reuse.report.valid = len(proof.cores)
     return differential.transfers(before, run.problem, outcome.cores, neuron_map)
+
+
+def _problem(graph: Graph, prop: Property, options: EngineOptions) -> Problem:
+    return Problem.of(
+        graph, prop, compiled=options.compiled, input_split_width=options.input_split_width
+    )
 
 
 def _identity(graph: Graph, proof: Proof) -> NeuronMap:
@@ -257,7 +263,7 @@ class _Run:
         self.budget = Budget(options.timeout_seconds)
         self.statistics = Statistics()
         with self.statistics.timing("bound"):
-            self.problem = Problem.of(graph, prop, compiled=options.compiled)
+            self.problem = _problem(graph, prop, options)
         self.exact = _Z3(graph, prop, options.timeout_seconds)
         self.search = Search(
             self.problem, options, self.budget, self.exact, self.statistics, report

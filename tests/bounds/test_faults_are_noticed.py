@@ -31,7 +31,7 @@ from verifier.bounds import (
     relaxation,
     zonotope,
 )
-from verifier.engine import refute, region
+from verifier.engine import evaluate, region
 from verifier.ir.evaluate import evaluate_exactly
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ FAULTS = (
     Fault(zonotope.relu, "[owners, first + order", "[owners, 1 + order"),
     Fault(zonotope.Zonotope.box, "self.centre + spread", "self.centre + 0.9 * spread"),
     Fault(relaxation.relax, "ends * (1.0 + 8.0 * UNIT)", "0.5 * ends"),
-    Fault(relaxation.relax, "(upper <= 0.0)", "(upper <= 0.5)"),
-    Fault(relaxation.relax, "(lower >= 0.0) | (", "(lower >= -0.5) | ("),
+    Fault(relaxation.unstable, "upper <= 0.0", "upper <= 0.5"),
+    Fault(relaxation.unstable, "lower >= 0.0", "lower >= -0.5"),
     Fault(backward.substitute, "np.maximum(-nu, 0.0)", "np.maximum(nu, 0.0)"),
     Fault(backward.substitute, "np.maximum(above, chosen[1][:, place])", "chosen[1][:, place]"),
     Fault(backward.substitute, "constant - cost", "constant + cost"),
@@ -81,10 +81,10 @@ FAULTS = (
     Fault(objective.objective, "coefficients.get(INPUT, 0.0) + on_input", "on_input"),
     Fault(intersection._backward, "sign * layer.bias[neurons]", "layer.bias[neurons]"),
     Fault(intersection._impose, "phases > 0, np.max", "phases < 0, np.max"),
-    Fault(intersection.bound_regions, "interval.relu(bounds)", "bounds"),
+    Fault(intersection._recomputed, "interval.relu(bounds)", "bounds"),
     Fault(region.phases_of, "1 if literal.active else -1", "-1 if literal.active else 1"),
     Fault(region.cut, "literal.threshold)", "literal.threshold / 2)"),
-    Fault(refute._dense, "mass * phases[row", "-mass * phases[row"),
+    Fault(evaluate._dense, "mass * phases[row", "-mass * phases[row"),
 )
 
 

@@ -16,9 +16,9 @@ from tests.proof.small_proofs import (
     unminimized,
 )
 from verifier.engine.cover import cover
+from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.limits import Budget
 from verifier.engine.minimize import KEEP, _margins, _merge, minimize
-from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.region import root, split
 from verifier.ir.graph import Neuron
 from verifier.proof.literals import HalfSpace, Phase

@@ -12,8 +12,8 @@ from encoders.session import Session
 from tests.bounds import tangled_networks as tangled
 from tests.bounds.escapes import literals_at, region_of, some_multipliers
 from tests.engine.test_search_agrees_with_the_oracle import assumptions
-from verifier.engine.problem import Problem
 from verifier.engine.evaluate import Query, evaluate
+from verifier.engine.problem import Problem
 from verifier.engine.refute import refute
 from verifier.ir.graph import Neuron
 from verifier.ir.passes.normalize import normalize

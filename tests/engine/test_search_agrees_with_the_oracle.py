@@ -81,7 +81,8 @@ class GivesUp:
 def search(
     graph: Graph, prop: Property, options: EngineOptions, seconds: float = 60.0
 ) -> tuple[Outcome, Exact]:
-    problem, exact = Problem.of(graph, prop), Exact(graph, prop)
+    problem = Problem.of(graph, prop, input_split_width=options.input_split_width)
+    exact = Exact(graph, prop)
     run = Search(problem, options, Budget(seconds), exact, Statistics(), silent)
     return run.run(whole(problem)), exact
 
@@ -225,7 +226,7 @@ def test_cases_over_different_boxes_are_all_searched() -> None:
 
 def test_progress_and_calls_are_counted() -> None:
     graph, prop = relu_of_one_input(1, Fraction(0), strict=True)
-    problem, statistics = Problem.of(graph, prop), Statistics()
+    problem, statistics = Problem.of(graph, prop, input_split_width=0), Statistics()
     heard: list[Progress] = []
     run = Search(problem, PHASES, Budget(), Exact(graph, prop), statistics, heard.append)
 

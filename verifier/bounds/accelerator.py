@@ -39,10 +39,6 @@ class Device:
         short = np.ascontiguousarray(values, dtype=np.float32)
         return self.space.asarray(short, device=self.place)
 
-    def put_like(self, flags: Any) -> Any:
-        """Return flags of the device as its numbers 0 and 1."""
-        return self.space.astype(flags, self.space.float32)
-
     def get(self, values: Any) -> Array:
         """Return an array of the device as one of numpy's."""
         cpu = values if isinstance(values, np.ndarray) else values.cpu().numpy()

@@ -32,7 +32,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from verifier.bounds.accelerator import PROCESSOR
 from verifier.bounds.layers import INPUT
 
 if TYPE_CHECKING:
@@ -43,13 +42,13 @@ if TYPE_CHECKING:
     from verifier.bounds.accelerator import Device
     from verifier.bounds.box import Box
     from verifier.bounds.layers import Layers
-    from verifier.bounds.region_bounds import RegionBounds
     from verifier.bounds.relaxation import Relaxation
 
     Array = NDArray[np.float64]
 
 RATE, DECAY = 0.3, 0.98
-"""First step, and what is left of it from one step to the next. A third of it needs more regions."""
+"""First step, and what is left of it from one step to the next. With a third of it there are more
+regions."""
 FIRST, SECOND, FLOOR = 0.9, 0.999, 1e-8
 """Adam's own constants."""
 
@@ -116,30 +115,6 @@ def ascend(
     climb = _Climb(_Live(layers, forms, regions, device), start)
     climb.run(steps)
     return climb.ascended()
-
-
-def ascend_together(
-    layers: Layers, forms: Forms, region: RegionBounds, groups: NDArray[np.intp], steps: int
-) -> Array:
-    """Return slopes, one vector for each group of forms, that are good for the group's sum.
-
-    Args:
-        layers: The network.
-        forms: What to bound, each by itself.
-        region: Where, a batch of one.
-        groups: The group of each form.
-        steps: How many.
-    """
-    count = len(forms.constant)
-    member = np.zeros(count, dtype=np.intp)
-    alpha = region.relaxation.alpha
-    phases = np.zeros((count, alpha.shape[1]), dtype=np.int8)
-    regions = Regions(region.relaxation.take(member), region.box, phases)
-    shared = np.repeat(alpha, int(groups.max()) + 1, axis=0)
-    start = Start(np.eye(count), shared, np.zeros_like(shared))
-    climb = _Climb(_Live(layers, forms, regions, PROCESSOR), start, np.eye(len(shared))[groups])
-    climb.run(steps)
-    return climb.slopes()
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,14 +188,12 @@ class _Trace:
 class _Climb:
     """An ascent under way.
 
-    What is climbed on stands in one list: slopes by layer, masses by layer, weights. Where slopes
-    are shared, ``shares`` of shape (rows, groups) says who shares whose.
+    What is climbed on stands in one list: slopes by layer, masses by layer, weights.
     """
 
-    def __init__(self, live: _Live, start: Start, shares: Array | None = None) -> None:
+    def __init__(self, live: _Live, start: Start) -> None:
         self._live, self._start, self._space = live, start, live.device.space
         self._depth = len(live.weights)
-        self._shares = None if shares is None else live.device.put(shares)
         weights = live.device.put(start.weights)
         self._support = live.device.put(start.weights > 0.0)
         self._now = [*live.split(start.alpha), *live.split(start.masses), weights]
@@ -232,7 +205,7 @@ class _Climb:
         self._unit = [self._size(nu) for nu in self._trace.nu]
         self._moved = [
             *([True] * self._depth),
-            *(live.is_split if shares is None else [False] * self._depth),
+            *live.is_split,
             bool((start.weights > 0.0).sum(axis=1).max() > 1),
         ]
 
@@ -244,13 +217,11 @@ class _Climb:
                 return
             self._move(step, self._gradient(self._trace))
             self._trace = self._backward(self._now)
-            better = self._pooled(self._trace.value) > self._pooled(self._value)
+            better = self._trace.value > self._value
             self._best = [
                 where(better[:, None], now, best) if moved else best
                 for now, best, moved in zip(self._now, self._best, self._moved, strict=True)
             ]
-            if self._shares is not None:
-                better = self._shares @ self._live.device.put_like(better) > 0.0
             self._value = where(better, self._trace.value, self._value)
             self._corner = where(better[:, None], self._trace.corner, self._corner)
 
@@ -258,7 +229,8 @@ class _Climb:
         """Return the best of each row."""
         live, get, depth = self._live, self._live.device.get, self._depth
         masses = live.join(self._best[depth:-1], np.zeros_like(self._start.masses))
-        best = Start(get(self._best[-1]), self.slopes(), masses)
+        alpha = live.join(self._best[:depth], self._start.alpha.copy())
+        best = Start(get(self._best[-1]), alpha, masses)
         # Scores at the best slopes would be blind: where those are 0, so is all that is before.
         trace = self._backward([*self._first[:depth], *self._best[depth:]])
         costs = [
@@ -268,18 +240,9 @@ class _Climb:
         gaps = live.join(costs, np.zeros_like(self._start.masses))
         return Ascended(get(self._value), best, get(self._corner), gaps)
 
-    def slopes(self) -> Array:
-        """Return the best slopes."""
-        return self._live.join(self._best[: self._depth], self._start.alpha.copy())
-
     def _lower(self, now: Sequence[Any], layer: int) -> Any:
         """Return the slopes of each row's lower lines."""
-        alpha = now[layer] if self._shares is None else self._shares @ now[layer]
-        return self._live.fixed[layer] + self._live.unstable[layer] * alpha
-
-    def _pooled(self, values: Any) -> Any:
-        """Sum up what rows that share slopes have."""
-        return values if self._shares is None else self._shares.T @ values
+        return self._live.fixed[layer] + self._live.unstable[layer] * now[layer]
 
     def _backward(self, now: Sequence[Any]) -> _Trace:
         live, space, depth = self._live, self._space, self._depth
@@ -310,7 +273,7 @@ class _Climb:
         for k in range(depth):
             z = live.bias[k] + sum(values[s] @ w.T for s, w in live.weights[k].items())
             nu = trace.nu[k]
-            slopes.append(self._pooled((space.abs(nu) + nu) / 2 * z * live.unstable[k]))
+            slopes.append((space.abs(nu) + nu) / 2 * z * live.unstable[k])
             masses.append(-live.phases[k] * z)
             upper = live.slope[k] * z + live.offset[k]
             values[k] = space.where(nu >= 0.0, self._lower(self._now, k) * z, upper)

@@ -65,6 +65,22 @@ Atom = CaseAtom | PhaseAtom | ThresholdAtom
 
 
 @dataclass(frozen=True)
+class TightenedEntry:
+    """How bounds of one layer are tightened.
+
+    Attributes:
+        neurons: Which.
+        before: The neurons that slopes are given for.
+        slopes: For each neuron's lower bound, then for each neuron's upper bound, the slopes of
+            the lower lines of those before.
+    """
+
+    neurons: tuple[int, ...]
+    before: tuple[tuple[int, int], ...]
+    slopes: Sequence[Sequence[Fraction]]
+
+
+@dataclass(frozen=True)
 class RegionEntry:
     """A region: a root, with ``case`` and ``slopes``, or a child, with ``parent`` and ``literals``.
 
@@ -77,7 +93,7 @@ class RegionEntry:
     case: int
     slopes: tuple[Mapping[int, Fraction], ...]
     alphas: tuple[frozenset[int], ...]
-    tightened: tuple[Mapping[tuple[int, int], tuple[Fraction, Fraction]], ...] = ()
+    tightened: tuple[TightenedEntry, ...] = ()
     is_kept: bool = False
 
 
@@ -306,18 +322,22 @@ def _region(value: Any, position: int, atoms: Sequence[Atom], shape: Shape) -> R
     return RegionEntry(-1, (), case, slopes, alphas, tightened)
 
 
-def _tightened(
-    value: Any, place: str, shape: Shape
-) -> tuple[Mapping[tuple[int, int], tuple[Fraction, Fraction]], ...]:
+def _tightened(value: Any, place: str, shape: Shape) -> tuple[TightenedEntry, ...]:
     tightened = []
-    for layer, entries in enumerate(_sequence(value, f"{place}, tightened", len(shape.layers))):
+    layers = _sequence(value, f"{place}, tightened", len(shape.layers))
+    for layer, (entry, width) in enumerate(zip(layers, shape.layers, strict=True)):
         where = f"{place}, tightened, layer {layer}"
-        pairs: dict[tuple[int, int], tuple[Fraction, Fraction]] = {}
-        for entry in _sequence(entries, where):
-            key = _new_key(_sequence(entry, where, 4), where, shape, pairs)
-            lower, upper = (_nonnegative(slope, where, most=1) for slope in entry[2:])
-            pairs[key] = lower, upper
-        tightened.append(pairs)
+        neurons, names, *sides = _sequence(entry, where, 4)
+        _distinct_indices(neurons, width, where)
+        before: dict[tuple[int, int], None] = {}
+        for name in _sequence(names, where):
+            before[_new_key(_sequence(name, where, 2), where, shape, before)] = None
+        rows = [row for side in sides for row in _sequence(side, where, len(neurons))]
+        slopes = [
+            [_nonnegative(slope, where, most=1) for slope in _sequence(row, where, len(before))]
+            for row in rows
+        ]
+        tightened.append(TightenedEntry(tuple(neurons), tuple(before), slopes))
     return tuple(tightened)
 
 

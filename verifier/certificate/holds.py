@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING
 from verifier.certificate.core_bound import refutes
 from verifier.certificate.document import CaseAtom, PhaseAtom, RejectedError, ThresholdAtom
 from verifier.certificate.exact_core import ExactMultipliers, exact_box, refutes_exactly
-from verifier.certificate.regions import Threshold, child_region, kept_region, root_region, tightened_region
+from verifier.certificate.regions import (
+    Threshold,
+    child_region,
+    kept_region,
+    root_region,
+    tightened_region,
+)
 from verifier.certificate.unit_propagation import ClauseSet
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@
                      imposes the phases of the path, and computes backward rows for what is still
                      unstable, with the region's own choice of lower lines
 
-    pass C (roots that say so)  backward rows for what is still unstable, layer by layer, with two
-                     vectors of lower lines that the root gives for each layer
+    pass C (some roots)  layer by layer, backward rows for the neurons that the root names, each
+                     with lower lines of its own
 
 A region that says so keeps its parent's bounds, cut with its phases, instead of pass B.
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from fractions import Fraction
 
+    from verifier.certificate.document import TightenedEntry
     from verifier.certificate.integer_matrix import Arithmetic
     from verifier.ir.graph import Graph
     from verifier.spec.property import InputBox
@@ -107,28 +108,21 @@ def child_region(
     return _bound(parent, parent.box, phases, alphas, first)
 
 
-def tightened_region(
-    root: Region, tightened: Sequence[Mapping[tuple[int, int], tuple[Fraction, Fraction]]]
-) -> Region | None:
-    """Return a root after pass C, or nothing if it is empty.
-
-    Args:
-        root: After pass B.
-        tightened: For each layer, slopes of lower lines by neuron: for each neuron a pair, since
-            there are two passes.
-    """
+def tightened_region(root: Region, tightened: Sequence[TightenedEntry]) -> Region | None:
+    """Return a root after pass C, or nothing if it is empty."""
     done: list[LayerBounds] = []
-    for layer, given in enumerate(tightened):
+    for layer, entry in enumerate(tightened):
         before = root.layers[layer]
         lower, upper = list(before.lower), list(before.upper)
-        unstable = [i for i, low in enumerate(lower) if low <= 0 <= upper[i]]
-        if given and unstable and _reads_a_layer(root.network, layer):
-            for side in range(2):
-                lines: list[dict[int, int]] = [{} for _ in root.layers]
-                for (place, index), slopes in given.items():
-                    lines[place][index] = rounded_down(slopes[side])
-                region = Region(root.network, root.box, done, lines)
-                _cut(lower, upper, unstable, backward_bounds(region, layer, unstable))
+        if entry.neurons and _reads_a_layer(root.network, layer):
+            region = Region(root.network, root.box, done, root.lower_slopes)
+            columns = zip(*entry.slopes, strict=True)
+            slopes = {
+                key: [rounded_down(slope) for slope in column]
+                for key, column in zip(entry.before, columns, strict=True)
+            }
+            ends = backward_bounds(region, layer, entry.neurons, slopes)
+            _cut(lower, upper, entry.neurons, ends)
             if box_is_empty((lower, upper)):
                 return None
         done.append(LayerBounds(lower, upper, before.demanded))

@@ -2,8 +2,8 @@
 """Look for a counterexample before proving that there is none.
 
 Projected sign-gradient descent (Madry et al. 2018) on the largest row of each case, from random
-points of the box, all cases of a group in one batch. It decides nothing: a point counts only after it has been
-replayed in exact arithmetic.
+points of the box, all cases of a group in one batch. It decides nothing: a point counts only after
+it has been replayed in exact arithmetic.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 STARTS = 16
 """Enough for what is violated in many places. What is not waits until cheap bounds have failed."""
 NEAR = 1e-9
-"""How far from violating, relative to the rows' magnitude, a point may look and be worth a replay."""
+"""How far from violating, relative to the rows' magnitude, a point may look to be replayed."""
 LOOKS = 2
 """How many points of a step are replayed at most."""
 

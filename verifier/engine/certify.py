@@ -16,8 +16,8 @@ import numpy as np
 
 from verifier.certificate.document import MOST_CHARACTERS
 from verifier.certificate.format import FORMAT
-from verifier.engine.forest import in_chunks, prefixes, regions_of
 from verifier.engine.evaluate import Query, evaluate
+from verifier.engine.forest import in_chunks, prefixes, regions_of
 from verifier.engine.region import exact_bounds
 from verifier.errors import RefusedError
 from verifier.ir.fingerprint import fingerprint
@@ -218,17 +218,18 @@ class _Writer:
             entry["tightened"] = self._tightened(group)
         return entry
 
-    def _tightened(self, group: int) -> list[list[list[float]]]:
-        """Return for each layer the slopes that tightened it, by layer and index of a neuron."""
+    def _tightened(self, group: int) -> list[list[Any]]:
+        """Return for each layer neurons, the neurons before them that matter, and two matrices."""
         layers, whole = self._problem.layers, self._problem.groups[group]
-        neurons = [(k, i) for k, width in enumerate(layers.widths) for i in range(width)]
-        unstable = np.flatnonzero(whole.bounds.relaxation.unstable[0])
-        return [
-            [[*neurons[n], *slopes[:, n].tolist()] for n in unstable if n < slopes.shape[1]]
-            if len(slopes)
-            else []
-            for slopes in whole.tightened
-        ]
+        neurons = [[k, i] for k, width in enumerate(layers.widths) for i in range(width)]
+        is_open = whole.bounds.unstable[0]
+        found: list[list[Any]] = []
+        for part in whole.tightened:
+            before = np.flatnonzero(is_open[: part.slopes.shape[1]])
+            lower, upper = np.split(part.slopes[:, before], 2)
+            names = [neurons[n] for n in before]
+            found.append([part.neurons.tolist(), names, lower.tolist(), upper.tolist()])
+        return found
 
     def _signed(self, literal: Literal) -> int:
         if isinstance(literal, Phase):

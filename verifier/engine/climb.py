@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from verifier.engine.problem import Group, Problem
     from verifier.engine.evaluate import Query
+    from verifier.engine.problem import Group, Problem
 
     Array = NDArray[np.float64]
 
@@ -64,9 +64,7 @@ def climb(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
     box = bounds.box.take(np.zeros(1, dtype=np.intp)) if is_shared else bounds.box
     steps = STEPS if any(query.region.path for query in queries) else ROOT_STEPS
     start = Start(weights, lines.alpha, masses * (phases != 0))
-    found = ascend(
-        problem.layers, forms, Regions(lines, box, phases), start, steps, problem.device
-    )
+    found = ascend(problem.layers, forms, Regions(lines, box, phases), start, steps, problem.device)
     return _attempts(problem, queries, found, lines.unstable)
 
 

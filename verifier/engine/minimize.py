@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.engine.forest import in_chunks, regions_of
 from verifier.engine.evaluate import Query, evaluate
+from verifier.engine.forest import in_chunks, regions_of
 from verifier.proof.literals import HalfSpace, Phase
 from verifier.proof.muc import Core, Leaf
 

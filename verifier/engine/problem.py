@@ -15,7 +15,8 @@ from verifier.bounds.box import Box
 from verifier.bounds.intersection import bound_property, magnitudes
 from verifier.bounds.layers import Layers
 from verifier.bounds.objective import Objective, objective
-from verifier.bounds.tighten import tighten
+from verifier.bounds.tighten import Tightened, tighten
+from verifier.options import EngineOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
-FEW_INPUTS = 12
-"""Networks with more inputs are treated as wide."""
-
+DEFAULTS = EngineOptions()
 COMPILED_FROM = 200_000
 """Neurons in all regions to bound from which compiled loops are used: less takes less time than
 loading them. (Network ACAS Xu 1_1: 667 regions.)"""
@@ -49,7 +48,7 @@ class Group:
         scale: At least the magnitude of each entry of a source vector over the whole box.
         first: The relaxations of the zonotopes that the bounds started from.
         loose: The bounds before they were tightened.
-        tightened: For each layer, the slopes that tightened it; see ``bounds/tighten``.
+        tightened: How each layer was tightened; none where the network is not wide.
         objectives: Case index to the rows of that case.
     """
 
@@ -57,7 +56,7 @@ class Group:
     scale: Array
     first: tuple[Relaxation, ...]
     loose: RegionBounds
-    tightened: tuple[Array, ...]
+    tightened: tuple[Tightened, ...]
     objectives: Mapping[int, Objective]
 
 
@@ -81,7 +80,12 @@ class Problem:
 
     @classmethod
     def of(
-        cls, graph: Graph, prop: Property, *, compiled: bool = False, wide: bool | None = None
+        cls,
+        graph: Graph,
+        prop: Property,
+        *,
+        compiled: bool = False,
+        input_split_width: int = DEFAULTS.input_split_width,
     ) -> Problem:
         """Bound the network over every input box of the property.
 
@@ -89,9 +93,9 @@ class Problem:
             graph: In normal form.
             prop: As wide as the network.
             compiled: Whether to use compiled loops from the start.
-            wide: Whether to treat the network as wide; by default, if it has many inputs.
+            input_split_width: A network with more inputs is treated as wide.
         """
-        is_wide = graph.input_width > FEW_INPUTS if wide is None else wide
+        is_wide = graph.input_width > input_split_width
         layers = replace(Layers.of(graph), compiled=compiled, wide=is_wide)
         cases_of: dict[int, tuple[InputBox, list[int]]] = {}
         for index, case in enumerate(prop.cases):

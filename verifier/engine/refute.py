@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+PROGRAM_LIMIT = 70
+"""Most unstable neurons for which the triangle program is solved, where inputs are split. Splits
+shrink the count by themselves, so waiting is cheaper than a large program."""
 ROUNDS = 20
 """Rounds of multiplicative weights: more rarely change the outcome before the program does."""
 
@@ -89,7 +92,9 @@ def screen(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
     combined = evaluate(problem, queries, chosen)
     steepest = [np.abs(bound.slopes[place]).max(axis=0) for place in places]
     return [
-        Attempt(query, core_of(query, multipliers, combined.value[i]), _row(combined, i), steepest[i])
+        Attempt(
+            query, core_of(query, multipliers, combined.value[i]), _row(combined, i), steepest[i]
+        )
         for i, (query, multipliers) in enumerate(zip(queries, chosen, strict=True))
     ]
 
@@ -143,12 +148,18 @@ def _by_hint(problem: Problem, attempts: list[Attempt]) -> list[Attempt]:
     return attempts
 
 
-def _solve(problem: Problem, query: Query) -> lp.Duals | None:
+def solve(problem: Problem, attempt: Attempt, seconds: float | None) -> Attempt:
+    """Take step 5 for one attempt, whatever the network, and for so long at most."""
+    found = _solve(problem, attempt.query, seconds)
+    return attempt if found is None else _by_program(problem, [attempt], {0: found})[0]
+
+
+def _solve(problem: Problem, query: Query, seconds: float | None = None) -> lp.Duals | None:
     region = query.region
     [phases] = phases_of(problem, [region.path])
     objective = problem.groups[region.group].objectives[query.case]
     bounds = region.bounds
-    return lp.solve(problem.layers, bounds.box, bounds.relaxations, phases, objective)
+    return lp.solve(problem.layers, bounds.box, bounds.relaxations, phases, objective, seconds)
 
 
 def _by_program(

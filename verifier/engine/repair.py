@@ -17,10 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from verifier.engine.evaluate import Query
 from verifier.engine.forest import regions_of
 from verifier.engine.limits import Progress
-from verifier.engine.evaluate import Query
-from verifier.engine.refute import refute
+from verifier.engine.refute import PROGRAM_LIMIT, refute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +108,6 @@ class Repair:
     def _refute(self, queries: Sequence[Query]) -> list[Attempt]:
         if not queries:
             return []
-        attempts = refute(self.search.problem, queries, self.search.program_limit)
+        attempts = refute(self.search.problem, queries, PROGRAM_LIMIT)
         self.cores += [attempt.core for attempt in attempts if attempt.core is not None]
         return attempts

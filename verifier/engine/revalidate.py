@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.forest import in_chunks, regions_of
 from verifier.engine.limits import Progress
-from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.repair import Failed
 from verifier.proof.muc import Core
 

@@ -25,10 +25,10 @@ import numpy as np
 from verifier.engine.attack import attack, descend
 from verifier.engine.candidates import confirm
 from verifier.engine.decide import candidates, gain
+from verifier.engine.evaluate import Attempt, Query
 from verifier.engine.forest import in_chunks
 from verifier.engine.limits import Progress
-from verifier.engine.evaluate import Attempt, Query
-from verifier.engine.refute import screen, strengthen
+from verifier.engine.refute import PROGRAM_LIMIT, screen, solve, strengthen
 from verifier.engine.region import exact_bounds, root, split
 from verifier.proof.muc import Core
 from verifier.verdict import Answer
@@ -44,12 +44,6 @@ if TYPE_CHECKING:
     from verifier.options import EngineOptions
     from verifier.proof.literals import Literal, Path
     from verifier.proof.muc import Multipliers
-
-INPUT_SPLIT_PROGRAM = 70
-PHASE_SPLIT_PROGRAM = 1200
-"""Most unstable neurons for which the triangle program is solved, by kind of split. Input splits
-shrink the count by themselves, so waiting is cheaper than a large program."""
-
 
 STEPS = 6
 """Steps of descent from each guess at a counterexample."""
@@ -122,7 +116,7 @@ class Search:
             self.report(Progress("search", len(self.cores), len(stack)))
             self._equip()
             batch = [part for parts in _take(stack, self.options.batch) for part in parts]
-            attempts = strengthen(self.problem, batch, self.program_limit)
+            attempts = strengthen(self.problem, batch, PROGRAM_LIMIT)
             if not self._is_wide:
                 self.statistics.calls["program"] += sum(a.point is not None for a in attempts)
             found = self._close_or_split(attempts, stack)
@@ -169,7 +163,7 @@ class Search:
             literals = candidates(
                 worst,
                 box,
-                split_inputs=self._split_inputs,
+                split_inputs=not self._is_wide,
                 discount=1.0 if self._is_wide else HALVED,
             )
             if literals:
@@ -252,6 +246,12 @@ class Search:
         """Ask the exact solver about a region whose phases are all known."""
         for attempt in attempts:
             query = attempt.query
+            if self._is_wide:
+                self.statistics.calls["program"] += 1
+                solved = solve(self.problem, attempt, self.budget.remaining_seconds)
+                if solved.core is not None:
+                    self.cores.append(solved.core)
+                    continue
             self.statistics.calls["exact"] += 1
             path = query.region.path
             bounds = exact_bounds(query.region)
@@ -269,15 +269,6 @@ class Search:
     @property
     def _is_wide(self) -> bool:
         return self.problem.layers.wide
-
-    @property
-    def _split_inputs(self) -> bool:
-        return not self._is_wide and self.problem.graph.input_width <= self.options.input_split_width
-
-    @property
-    def program_limit(self) -> int:
-        """Most unstable neurons for which the triangle program is solved."""
-        return INPUT_SPLIT_PROGRAM if self._split_inputs else PHASE_SPLIT_PROGRAM
 
 
 def whole(problem: Problem) -> list[Query]:
