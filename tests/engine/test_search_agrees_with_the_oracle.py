@@ -226,7 +226,7 @@ def test_cases_over_different_boxes_are_all_searched() -> None:
 
 def test_progress_and_calls_are_counted() -> None:
     graph, prop = relu_of_one_input(1, Fraction(0), strict=True)
-    problem, statistics = Problem.of(graph, prop, input_split_width=0), Statistics()
+    problem, statistics = Problem.of(graph, prop), Statistics()
     heard: list[Progress] = []
     run = Search(problem, PHASES, Budget(), Exact(graph, prop), statistics, heard.append)
 

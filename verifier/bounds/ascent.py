@@ -46,9 +46,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-RATE, DECAY = 0.3, 0.98
-"""First step, and what is left of it from one step to the next. With a third of it there are more
-regions."""
+RATE, REST = 0.3, 0.67
+"""First step, and what is left of it in the last one."""
 FIRST, SECOND, FLOOR = 0.9, 0.999, 1e-8
 """Adam's own constants."""
 
@@ -215,7 +214,7 @@ class _Climb:
         for step in range(steps):
             if bool(self._space.all(self._value > 0.0)):
                 return
-            self._move(step, self._gradient(self._trace))
+            self._move(step, RATE * REST ** (step / steps), self._gradient(self._trace))
             self._trace = self._backward(self._now)
             better = self._trace.value > self._value
             self._best = [
@@ -280,9 +279,9 @@ class _Climb:
         rows = live.constant + sum(values[s] @ part.T for s, part in live.forms.items())
         return [*slopes, *masses, rows]
 
-    def _move(self, step: int, gradient: Sequence[Any]) -> None:
+    def _move(self, step: int, rate: float, gradient: Sequence[Any]) -> None:
         """Take a step of Adam's, and project it to what is valid."""
-        space, depth, rate = self._space, self._depth, RATE * DECAY**step
+        space, depth = self._space, self._depth
         for place, rise in enumerate(gradient):
             if not self._moved[place]:
                 continue

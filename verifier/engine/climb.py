@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 STEPS = 20
 """Half as many need twice the regions and more, twice as many save few."""
-ROOT_STEPS = 60
-"""At a root, where nothing is known and most easy properties end."""
+FIRST_STEPS = 60
+"""Without masses to start from, as at a root, where most easy properties end."""
 
 
 def climb(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
@@ -62,7 +62,7 @@ def climb(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
                 masses[row, starts[layer] + index] = mass
     is_shared = all(not _cuts_inputs(query) for query in queries)
     box = bounds.box.take(np.zeros(1, dtype=np.intp)) if is_shared else bounds.box
-    steps = STEPS if any(query.region.path for query in queries) else ROOT_STEPS
+    steps = FIRST_STEPS if any(query.hint is None for query in queries) else STEPS
     start = Start(weights, lines.alpha, masses * (phases != 0))
     found = ascend(problem.layers, forms, Regions(lines, box, phases), start, steps, problem.device)
     return _attempts(problem, queries, found, lines.unstable)

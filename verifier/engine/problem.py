@@ -96,7 +96,9 @@ class Problem:
             input_split_width: A network with more inputs is treated as wide.
         """
         is_wide = graph.input_width > input_split_width
-        layers = replace(Layers.of(graph), compiled=compiled, wide=is_wide)
+        layers = replace(Layers.of(graph), wide=is_wide)
+        if compiled:
+            layers = replace(layers, compiled=True)
         cases_of: dict[int, tuple[InputBox, list[int]]] = {}
         for index, case in enumerate(prop.cases):
             cases_of.setdefault(id(case.box), (case.box, []))[1].append(index)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from verifier.bounds.objective import Objective
+    from verifier.engine.limits import Budget
     from verifier.engine.problem import Problem
 
     Array = NDArray[np.float64]
@@ -42,32 +43,43 @@ if TYPE_CHECKING:
 PROGRAM_LIMIT = 70
 """Most unstable neurons for which the triangle program is solved, where inputs are split. Splits
 shrink the count by themselves, so waiting is cheaper than a large program."""
+WIDE_LIMIT = 8
+"""The same on wide networks: there ascent does what the program did, and only where next to nothing
+is left to split is it worth a tenth of a second to know for sure."""
 ROUNDS = 20
 """Rounds of multiplicative weights: more rarely change the outcome before the program does."""
 
 
-def refute(problem: Problem, queries: Sequence[Query], program_limit: int) -> list[Attempt]:
+def refute(
+    problem: Problem, queries: Sequence[Query], program_limit: int, budget: Budget | None = None
+) -> list[Attempt]:
     """Try to refute each query by all steps.
 
     Args:
         problem: The network and the property.
         queries: Cases over regions, all of one group.
-        program_limit: Most unstable neurons for which the triangle program is solved.
+        program_limit: Most unstable neurons for which the triangle program is solved; on wide
+            networks, where programs are large, ``WIDE_LIMIT`` at most.
+        budget: When to stop solving programs; by default never.
     """
-    return strengthen(problem, screen(problem, queries), program_limit)
+    return strengthen(problem, screen(problem, queries), program_limit, budget)
 
 
-def strengthen(problem: Problem, screened: Sequence[Attempt], program_limit: int) -> list[Attempt]:
+def strengthen(
+    problem: Problem,
+    screened: Sequence[Attempt],
+    program_limit: int,
+    budget: Budget | None = None,
+) -> list[Attempt]:
     """Go on with steps 4 and 5 where steps 1 to 3 refuted nothing; see ``refute``."""
-    if problem.layers.wide:
-        return list(screened)
-    attempts = _by_hint(problem, list(screened))
+    limit = min(program_limit, WIDE_LIMIT) if problem.layers.wide else program_limit
+    attempts = list(screened) if problem.layers.wide else _by_hint(problem, list(screened))
     duals = {
         i: found
         for i, attempt in enumerate(attempts)
         if attempt.core is None
-        and attempt.query.region.bounds.unstable_count[0] <= program_limit
-        and (found := _solve(problem, attempt.query)) is not None
+        and attempt.query.region.bounds.unstable_count[0] <= limit
+        and (found := _solve(problem, attempt.query, budget)) is not None
     }
     return _by_program(problem, attempts, duals) if duals else attempts
 
@@ -148,13 +160,10 @@ def _by_hint(problem: Problem, attempts: list[Attempt]) -> list[Attempt]:
     return attempts
 
 
-def solve(problem: Problem, attempt: Attempt, seconds: float | None) -> Attempt:
-    """Take step 5 for one attempt, whatever the network, and for so long at most."""
-    found = _solve(problem, attempt.query, seconds)
-    return attempt if found is None else _by_program(problem, [attempt], {0: found})[0]
-
-
-def _solve(problem: Problem, query: Query, seconds: float | None = None) -> lp.Duals | None:
+def _solve(problem: Problem, query: Query, budget: Budget | None) -> lp.Duals | None:
+    seconds = None if budget is None else budget.remaining_seconds
+    if seconds == 0.0:
+        return None
     region = query.region
     [phases] = phases_of(problem, [region.path])
     objective = problem.groups[region.group].objectives[query.case]

@@ -108,6 +108,6 @@ class Repair:
     def _refute(self, queries: Sequence[Query]) -> list[Attempt]:
         if not queries:
             return []
-        attempts = refute(self.search.problem, queries, PROGRAM_LIMIT)
+        attempts = refute(self.search.problem, queries, PROGRAM_LIMIT, self.search.budget)
         self.cores += [attempt.core for attempt in attempts if attempt.core is not None]
         return attempts

@@ -28,7 +28,7 @@ from verifier.engine.decide import candidates, gain
 from verifier.engine.evaluate import Attempt, Query
 from verifier.engine.forest import in_chunks
 from verifier.engine.limits import Progress
-from verifier.engine.refute import PROGRAM_LIMIT, screen, solve, strengthen
+from verifier.engine.refute import PROGRAM_LIMIT, screen, strengthen
 from verifier.engine.region import exact_bounds, root, split
 from verifier.proof.muc import Core
 from verifier.verdict import Answer
@@ -116,7 +116,7 @@ class Search:
             self.report(Progress("search", len(self.cores), len(stack)))
             self._equip()
             batch = [part for parts in _take(stack, self.options.batch) for part in parts]
-            attempts = strengthen(self.problem, batch, PROGRAM_LIMIT)
+            attempts = strengthen(self.problem, batch, PROGRAM_LIMIT, self.budget)
             if not self._is_wide:
                 self.statistics.calls["program"] += sum(a.point is not None for a in attempts)
             found = self._close_or_split(attempts, stack)
@@ -246,12 +246,6 @@ class Search:
         """Ask the exact solver about a region whose phases are all known."""
         for attempt in attempts:
             query = attempt.query
-            if self._is_wide:
-                self.statistics.calls["program"] += 1
-                solved = solve(self.problem, attempt, self.budget.remaining_seconds)
-                if solved.core is not None:
-                    self.cores.append(solved.core)
-                    continue
             self.statistics.calls["exact"] += 1
             path = query.region.path
             bounds = exact_bounds(query.region)
