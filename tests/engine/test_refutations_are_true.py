@@ -25,15 +25,21 @@ from verifier.verdict import Answer
 
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", tangled.KINDS)
-@pytest.mark.parametrize("program_limit", [-1, 100], ids=["bounds", "program"])
-def test_no_case_that_is_refuted_has_a_solution(entry: tangled.Entry, program_limit: int) -> None:
+@pytest.mark.parametrize(
+    ("program_limit", "input_split_width"),
+    [(-1, 12), (100, 12), (-1, 0)],
+    ids=["bounds", "program", "ascent"],
+)
+def test_no_case_that_is_refuted_has_a_solution(
+    entry: tangled.Entry, program_limit: int, input_split_width: int
+) -> None:
     rng = np.random.default_rng(21)
     refuted = 0
     for _ in range(15):
         graph = normalize(tangled.network(rng, entry))
         box = tangled.some_box(rng, graph.input_width)
         prop = tangled.some_property(rng, graph, box)
-        problem = Problem.of(graph, prop)
+        problem = Problem.of(graph, prop, input_split_width=input_split_width)
         point = tangled.some_points(rng, box)[2]
         path = literals_at(rng, graph, point, int(rng.integers(0, 4)))
         flipped = tuple(

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where to ascend: numpy on a processor, torch on an accelerator where there is one.
 
-Torch takes seconds to load, longer than most verifications run. So it is looked for only when a
-caller asks for an accelerator, and loaded only where it is installed; everything else, every
-verdict included, is computed by numpy whatever the device.
+Both offer the few functions that an ascent needs under the same names, so there is one code for
+both. Torch takes seconds to load, longer than most verifications run. So it is loaded only by a
+search that asks for an accelerator, once it has run for a while, and only where it is installed.
+Everything that counts is evaluated by numpy, whatever the device.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import array_api_compat.numpy
 import numpy as np
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Device:
     """An array library and a place to compute.
 
     Attributes:
-        space: The library, by the array API standard.
+        space: The library.
         place: What the library calls the place.
     """
 
@@ -46,12 +46,12 @@ class Device:
         return wide
 
 
-PROCESSOR = Device(array_api_compat.numpy, "cpu")
+PROCESSOR = Device(np, "cpu")
 
 
 def torch_device(place: str) -> Device:
     """Return a device of torch's, such as ``cpu`` or ``cuda``."""
-    return Device(import_module("array_api_compat.torch"), place)
+    return Device(import_module("torch"), place)
 
 
 def find_device() -> Device:

@@ -15,8 +15,8 @@ beta-CROWN of Xu et al. 2021 and Wang et al. 2021 in closed form). Steps are Ada
 2015), projected to the ranges in which any multipliers are valid; the best of each row are kept.
 
 Nothing here is trusted, so it computes in float32: what comes out is evaluated by
-``backward.lower_bounds`` like everything else. The code asks for nothing but the array API
-standard: numpy on a processor, torch on an accelerator (``accelerator``).
+``backward.lower_bounds`` like everything else. It is written for numpy and for
+torch alike, so that the same code runs on an accelerator (``accelerator``).
 
 Only *live* neurons take part: one that is inactive in every region of the batch is 0 there. On wide
 image networks that leaves a fifth of the first layers.
