@@ -15,7 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.subject import attacked, concluded, search_of
-from verifier.engine.refute import Query, refute
+from verifier.engine.evaluate import Query
+from verifier.engine.refute import PROGRAM_LIMIT, refute
 from verifier.engine.region_tree import RegionTree, in_chunks
 from verifier.engine.search import Outcome
 from verifier.engine.threads import single_threaded
@@ -25,7 +26,7 @@ from verifier.verdict import Answer
 if TYPE_CHECKING:
     from benchmarks.subject import Subject
     from verifier.engine.clauses import CasePath
-    from verifier.engine.refute import Attempt
+    from verifier.engine.evaluate import Attempt
     from verifier.engine.search import Search
     from verifier.pipeline import Result
 
@@ -70,7 +71,7 @@ def _solved(search: Search, leaves: list[CasePath]) -> list[Attempt]:
                 tree = RegionTree.of(search.problem, group, [path for _, path in chunk])
                 queries = [Query(tree.region(i), case) for i, (case, _) in enumerate(chunk)]
                 search.statistics.calls["leaf"] += len(queries)
-                for attempt in refute(search.problem, queries, search.program_limit):
+                for attempt in refute(search.problem, queries, PROGRAM_LIMIT):
                     if attempt.core is None:
                         open_.append(attempt)
                     else:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.subject import attacked, result_of, search_of
-from verifier.engine.refute import Query, refute
+from verifier.engine.evaluate import Query
+from verifier.engine.refute import PROGRAM_LIMIT, refute
 from verifier.engine.repair import Repair
 from verifier.engine.reuse import Reuse
 from verifier.engine.threads import single_threaded
@@ -45,5 +46,5 @@ class _WithoutRepair(Reuse):
             queries += [Query(region, part.core.case) for region in part.leaves]
         for queries in by_group.values():
             if queries:
-                nothing.open += refute(self.search.problem, queries, self.search.program_limit)
+                nothing.open += refute(self.search.problem, queries, PROGRAM_LIMIT)
         return nothing

@@ -20,7 +20,7 @@ from verifier.engine.problem import Problem
 from verifier.engine.protocols import ExactAnswer
 from verifier.engine.search import Outcome, Search, whole
 from verifier.engine.statistics import Statistics
-from verifier.pipeline import REUSE_STEPS, Result
+from verifier.pipeline import ATTACK_STEPS, Result
 from verifier.spec.counterexample import replay_exactly
 from verifier.verdict import Answer, Semantics, verdict_of
 
@@ -91,7 +91,7 @@ def search_of(graph: Graph, prop: Property, options: EngineOptions) -> Search:
 def attacked(search: Search) -> Outcome | None:
     """Return what the attack finds that reuse starts with."""
     with search.statistics.timing("attack"):
-        point = attack(search.problem, search.options.seed, REUSE_STEPS)
+        point = attack(search.problem, search.options.seed, ATTACK_STEPS)
     return None if point is None else Outcome(Answer.SAT, (), point)
 
 

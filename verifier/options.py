@@ -19,7 +19,10 @@ class EngineOptions:
         compiled: Whether bounds are computed by compiled loops from the start. A process that
             verifies often pays the half second of loading them once; by default they are used
             where the work is large.
-        input_split_width: Networks with at most this many inputs are split on inputs.
+        input_split_width: Networks with at most this many inputs are split on inputs; with more
+            they are treated as wide (ADR-0011).
+        accelerator: Whether long searches on wide networks use an accelerator, if torch is
+            installed and has one.
     """
 
     timeout_seconds: float | None = None
@@ -28,3 +31,4 @@ class EngineOptions:
     minimize: bool = True
     compiled: bool = False
     input_split_width: int = 12
+    accelerator: bool = False

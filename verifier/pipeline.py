@@ -9,7 +9,7 @@ than imports do.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from verifier.change.neuron_map import NeuronMap
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from verifier.spec.property import Property
 
 DEFAULTS = EngineOptions()
-PROVE_STEPS, REUSE_STEPS = 25, 6
-"""Steps of the attack: a short one before reuse, since the original was not violated and what an
-attack costs is soon more than what reuse costs."""
+ATTACK_STEPS = 6
+"""Steps of the first attack. It is a short one, since what an attack costs is soon more than what
+easy properties and reuse cost; a search goes on attacking what stays open."""
 
 TRIALS = 1024
 """Literals that minimising tries in all. Proofs of up to about a hundred cores become minimal; a
@@ -155,7 +155,7 @@ def prove(
         PropertyError: The property does not fit the network.
     """
     run = _Run(graph, prop, options, report)
-    point = run.attack((), PROVE_STEPS)
+    point = run.attack((), ATTACK_STEPS)
     if point is not None:
         return run.violated(point)
     outcome = run.search.run(whole(run.problem))
@@ -217,7 +217,7 @@ def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the 
     reuse = Reuse(run.search, proof, neuron_map)
     reuse.report.cores, reuse.report.original_seconds = len(proof.cores), proof.seconds
     with run.statistics.timing("counterexample"):
-        point = run.attack(() if proof.point is None else (proof.point,), REUSE_STEPS)
+        point = run.attack(() if proof.point is None else (proof.point,), ATTACK_STEPS)
     if point is not None:
         return run.violated(point, reuse.report)
     if proof.verdict is Verdict.VIOLATED:
@@ -233,7 +233,7 @@ def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the 
 def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
     """Tell whether the differential margin carries the verdict over."""
     proof, neuron_map = reuse.proof, reuse.neuron_map
-    before = Problem.of(original, run.problem.prop, compiled=run.options.compiled)
+    before = _problem(original, run.problem.prop, run.options)
     if not differential.transfers(before, run.problem, proof.cores, neuron_map):
         return False
     # The margins are only what the file says so far. Have them evaluated on the original.
@@ -247,21 +247,10 @@ def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
     return differential.transfers(before, run.problem, outcome.cores, neuron_map)
 
 
-# Certificates are asked for rarely, and what writes them takes a while to load.
-
-
-def _certificate_of_cores(problem: Problem, covered: Cover, exact: _Z3) -> dict[str, Any]:
-    from verifier.engine.certify import certificate_of_cores
-
-    return certificate_of_cores(problem, covered, exact.multipliers)
-
-
-def _certificate_of_violation(
-    graph: Graph, prop: Property, point: Sequence[Fraction]
-) -> dict[str, Any]:
-    from verifier.engine.certify import certificate_of_violation
-
-    return certificate_of_violation(graph, prop, point)
+def _problem(graph: Graph, prop: Property, options: EngineOptions) -> Problem:
+    return Problem.of(
+        graph, prop, compiled=options.compiled, input_split_width=options.input_split_width
+    )
 
 
 def _identity(graph: Graph, proof: Proof) -> NeuronMap:
@@ -285,7 +274,7 @@ class _Run:
         self.budget = Budget(options.timeout_seconds)
         self.statistics = Statistics()
         with self.statistics.timing("bound"):
-            self.problem = Problem.of(graph, prop, compiled=options.compiled)
+            self.problem = _problem(graph, prop, options)
         self.exact = _Z3(graph, prop, options.timeout_seconds)
         self.search = Search(
             self.problem, options, self.budget, self.exact, self.statistics, report
@@ -323,7 +312,12 @@ class _Run:
         if covered is None:
             msg = "internal error: the cores of the proof do not cover the property"
             raise VerifierError(msg)
-        certify = partial(_certificate_of_cores, self.problem, covered, self.exact)
+
+        def certify() -> dict[str, Any]:
+            from verifier.engine.certify import certificate_of_cores
+
+            return certificate_of_cores(self.problem, covered, self.exact.multipliers)
+
         keep = self._keep(Verdict.HOLDS, covered.cores, leaves, None)
         return self._result(Verdict.HOLDS, "", None, keep, certify)
 
@@ -347,7 +341,12 @@ class _Run:
         counterexample = self._replayed(outcome.point)
         keep = self._keep(verdict, (), (), counterexample.input)
         graph, prop = self.problem.graph, self.problem.prop
-        certify = partial(_certificate_of_violation, graph, prop, counterexample.input)
+
+        def certify() -> dict[str, Any]:
+            from verifier.engine.certify import certificate_of_violation
+
+            return certificate_of_violation(graph, prop, counterexample.input)
+
         return self._result(verdict, "", counterexample, keep, certify, reuse)
 
     def _replayed(self, point: tuple[Fraction, ...] | None) -> Counterexample:

@@ -27,7 +27,7 @@ HOMES = {
     "pysat": ("verifier/engine", "verifier/proof"),
     "pysmt": ("encoders",),
     "rich": ("verifier/cli", "benchmarks"),
-    "torch": ("compression",),
+    "torch": ("compression", "verifier/bounds"),
     "z3": ("encoders",),
 }
 

@@ -19,12 +19,13 @@ from verifier.bounds.backward import RowMultipliers, Rows
 from verifier.bounds.box import Box
 from verifier.bounds.intersection import bound_property
 from verifier.bounds.layers import Layers
+from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.problem import Problem
-from verifier.engine.refute import Query, evaluate
 from verifier.engine.region import Region, root, split
 from verifier.engine.region_tree import RegionTree
 from verifier.ir.evaluate import evaluate_exactly, preactivations_exactly
 from verifier.ir.graph import Neuron
+from verifier.options import EngineOptions
 from verifier.proof.literals import HalfSpace, Literal, Path, Phase
 from verifier.proof.muc import Multipliers, NeuronMultipliers
 
@@ -233,11 +234,14 @@ def anywhere(
 ) -> list[str]:
     """Return escapes from everything above, over the whole box and over a random region."""
     found = from_domains(graph, prop.cases[0].box, points)
-    problem = Problem.of(graph, prop)
     inside = points[int(rng.integers(len(points)))]
-    for path in ((), literals_at(rng, graph, inside, int(rng.integers(0, 4)))):
-        region = region_of(problem, path)
-        found += from_region(graph, region, points)
-        found += from_multipliers(rng, problem, region, points)
-        found += from_neuron_rows(rng, problem, region, points)
-    return found + from_tree(rng, graph, problem, points)
+    paths = ((), literals_at(rng, graph, inside, int(rng.integers(0, 4))))
+    for input_split_width in (EngineOptions().input_split_width, 0):
+        problem = Problem.of(graph, prop, input_split_width=input_split_width)
+        for path in paths:
+            region = region_of(problem, path)
+            found += from_region(graph, region, points)
+            found += from_multipliers(rng, problem, region, points)
+            found += from_neuron_rows(rng, problem, region, points)
+        found += from_tree(rng, graph, problem, points)
+    return found

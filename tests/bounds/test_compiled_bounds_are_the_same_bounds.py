@@ -21,8 +21,8 @@ from tests.bounds.test_extreme_numbers_are_bounded_or_refused import LOST, at_le
 from tests.bounds.test_faults_are_noticed import is_noticed
 from verifier.bounds import backward, intersection, kernels, tree
 from verifier.bounds.layers import Layers
+from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.problem import Problem
-from verifier.engine.refute import Query, evaluate
 from verifier.engine.region import root, split
 from verifier.engine.region_tree import RegionTree
 from verifier.ir.evaluate import evaluate_exactly

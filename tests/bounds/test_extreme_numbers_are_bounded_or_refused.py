@@ -20,8 +20,9 @@ from verifier.bounds.box import Box
 from verifier.bounds.intersection import bound_property
 from verifier.bounds.layers import HUGE, Layers
 from verifier.bounds.relaxation import relax
+from verifier.engine.evaluate import Query
 from verifier.engine.problem import Problem
-from verifier.engine.refute import Query, refute
+from verifier.engine.refute import refute
 from verifier.engine.region import root
 from verifier.errors import RefusedError, UnsupportedError
 from verifier.ir.evaluate import evaluate_exactly

@@ -14,8 +14,9 @@ from tests.bounds.escapes import from_multipliers, literals_at, region_of
 from tests.bounds.tangled_networks import chain
 from tests.bounds.test_extreme_numbers_are_bounded_or_refused import ONE, ZERO, at_least
 from verifier.bounds import lp
+from verifier.engine.evaluate import Query
 from verifier.engine.problem import Problem
-from verifier.engine.refute import Query, refute
+from verifier.engine.refute import refute
 from verifier.engine.region import phases_of
 from verifier.ir.graph import Graph, Neuron, Node
 from verifier.ir.operators import Affine, Input, Relu

@@ -18,8 +18,16 @@ from hypothesis import strategies as st
 from tests.generators import boxes, networks, points_in, rationals
 from tests.oracles import evaluate_naively
 from verifier.certificate.core_bound import Multipliers, refutes
+from verifier.certificate.document import TightenedEntry
 from verifier.certificate.integer_matrix import Arithmetic, FlintArithmetic, PlainArithmetic
-from verifier.certificate.regions import Phases, Threshold, child_region, root_region
+from verifier.certificate.regions import (
+    Phases,
+    Threshold,
+    child_region,
+    kept_region,
+    root_region,
+    tightened_region,
+)
 from verifier.certificate.scaled_network import FRACTION_BITS, ONE, power_of_two
 from verifier.ir.evaluate import preactivations_exactly
 from verifier.spec.property import Case, InputBox, LinearConstraint
@@ -42,6 +50,8 @@ class Cut(NamedTuple):
     slopes: list[dict[int, Fraction]]
     literals: list[Literal]
     alphas: list[list[frozenset[int]]]
+    tightened: list[TightenedEntry]
+    is_kept: list[bool]
 
     def phases(self, depth: int) -> Phases:
         phases: Phases = {}
@@ -53,13 +63,18 @@ class Cut(NamedTuple):
     def regions(self, arithmetic: Arithmetic) -> list[Region | None]:
         """Return the root and the region after each literal."""
         region = root_region(self.graph, self.box, self.slopes, self.alphas[0], arithmetic)
+        if region is not None and self.tightened:
+            region = tightened_region(region, self.tightened)
         regions = [region]
         for depth, literal in enumerate(self.literals, start=1):
             if region is not None:
                 cuts = [literal] if isinstance(literal, Threshold) else []
                 layers = [] if isinstance(literal, Threshold) else [literal[0]]
                 phases, alphas = self.phases(depth), self.alphas[depth]
-                region = child_region(region, cuts, layers, phases, alphas)
+                if self.is_kept[depth - 1] and not cuts:
+                    region = kept_region(region, layers, phases, alphas)
+                else:
+                    region = child_region(region, cuts, layers, phases, alphas)
             regions.append(region)
         return regions
 
@@ -105,7 +120,23 @@ def cuts(draw: st.DrawFn, *, max_literals: int = 3) -> Cut:
         [frozenset(draw(st.sets(st.integers(0, w - 1)))) for w in graph.layer_widths]
         for _ in range(len(literals) + 1)
     ]
-    return Cut(graph, box, slopes, list(literals.values()), alphas)
+    tightened = draw(tightenings(graph)) if draw(st.booleans()) else []
+    is_kept = [draw(st.booleans()) for _ in literals]
+    return Cut(graph, box, slopes, list(literals.values()), alphas, tightened, is_kept)
+
+
+@st.composite
+def tightenings(draw: st.DrawFn, graph: Graph) -> list[TightenedEntry]:
+    """Draw any slopes that a document may contain for the tightening of each layer."""
+    keys = [(k, i) for k, width in enumerate(graph.layer_widths) for i in range(width)]
+    entries = []
+    for width in graph.layer_widths:
+        neurons = sorted(draw(st.sets(st.integers(0, width - 1))))
+        before = sorted(draw(st.sets(st.sampled_from(keys))))
+        share = st.fractions(0, 1, max_denominator=7)
+        slopes = [[draw(share) for _ in before] for _ in range(2 * len(neurons))]
+        entries.append(TightenedEntry(tuple(neurons), tuple(before), slopes))
+    return entries
 
 
 def some_points(data: st.DataObject, cut: Cut) -> list[tuple[Fraction, ...]]:

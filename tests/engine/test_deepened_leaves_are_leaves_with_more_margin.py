@@ -103,7 +103,8 @@ def test_without_time_or_with_many_inputs_leaves_stay_as_they_are() -> None:
         (proofs(1, ON_INPUTS)[0], ON_INPUTS, Budget(0.0)),
         (proofs(1, ON_PHASES)[0], ON_PHASES, Budget()),
     ):
-        problem, proof = Problem.of(proved.graph, proved.prop), proved.proof
+        width, proof = options.input_split_width, proved.proof
+        problem = Problem.of(proved.graph, proved.prop, input_split_width=width)
 
         found = deepen(problem, proof.cores, proof.leaves, options, budget)
 

@@ -16,9 +16,9 @@ from tests.proof.small_proofs import (
     unminimized,
 )
 from verifier.engine.cover import cover
+from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.limits import Budget
 from verifier.engine.minimize import KEEP, _margins, _merge, minimize
-from verifier.engine.refute import Query, evaluate
 from verifier.engine.region import root, split
 from verifier.ir.graph import Neuron
 from verifier.proof.literals import HalfSpace, Phase
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from verifier.proof.literals import Literal, Path
     from verifier.proof.muc import Leaf
 
-SEEDS = range(20)
+SEEDS = range(40)
 OPTIONS = pytest.mark.parametrize("options", [ON_INPUTS, ON_PHASES], ids=["inputs", "phases"])
 
 

@@ -12,8 +12,9 @@ from encoders.session import Session
 from tests.bounds import tangled_networks as tangled
 from tests.bounds.escapes import literals_at, region_of, some_multipliers
 from tests.engine.test_search_agrees_with_the_oracle import assumptions
+from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.problem import Problem
-from verifier.engine.refute import Query, evaluate, refute
+from verifier.engine.refute import refute
 from verifier.ir.graph import Neuron
 from verifier.ir.passes.normalize import normalize
 from verifier.proof.literals import Phase
@@ -24,15 +25,21 @@ from verifier.verdict import Answer
 
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", tangled.KINDS)
-@pytest.mark.parametrize("program_limit", [-1, 100], ids=["bounds", "program"])
-def test_no_case_that_is_refuted_has_a_solution(entry: tangled.Entry, program_limit: int) -> None:
+@pytest.mark.parametrize(
+    ("program_limit", "input_split_width"),
+    [(-1, 12), (100, 12), (-1, 0)],
+    ids=["bounds", "program", "ascent"],
+)
+def test_no_case_that_is_refuted_has_a_solution(
+    entry: tangled.Entry, program_limit: int, input_split_width: int
+) -> None:
     rng = np.random.default_rng(21)
     refuted = 0
     for _ in range(15):
         graph = normalize(tangled.network(rng, entry))
         box = tangled.some_box(rng, graph.input_width)
         prop = tangled.some_property(rng, graph, box)
-        problem = Problem.of(graph, prop)
+        problem = Problem.of(graph, prop, input_split_width=input_split_width)
         point = tangled.some_points(rng, box)[2]
         path = literals_at(rng, graph, point, int(rng.integers(0, 4)))
         flipped = tuple(

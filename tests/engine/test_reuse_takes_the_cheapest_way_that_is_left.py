@@ -53,7 +53,9 @@ def run(
     graph, prop, _ = proved
     chosen = NeuronMap.identity(graph) if neuron_map is None else neuron_map
     proof = proof_of(graph, prop, cores, leaves)
-    reuse = Reuse(search(Problem.of(graph, prop), ON_PHASES, budget), proof, chosen)
+    reuse = Reuse(
+        search(Problem.of(graph, prop, input_split_width=0), ON_PHASES, budget), proof, chosen
+    )
     outcome = reuse.run()
     report = reuse.report
     assert_cores(graph, prop, outcome.cores)

@@ -81,7 +81,8 @@ class GivesUp:
 def search(
     graph: Graph, prop: Property, options: EngineOptions, seconds: float = 60.0
 ) -> tuple[Outcome, Exact]:
-    problem, exact = Problem.of(graph, prop), Exact(graph, prop)
+    problem = Problem.of(graph, prop, input_split_width=options.input_split_width)
+    exact = Exact(graph, prop)
     run = Search(problem, options, Budget(seconds), exact, Statistics(), silent)
     return run.run(whole(problem)), exact
 

@@ -191,7 +191,7 @@ def test_a_proof_carries_over_to_its_network_rearranged(options: EngineOptions) 
         order = [rng.permutation(width).tolist() for width in graph.layer_widths]
         variant, neuron_map = rearranged(graph, order)
 
-        reuse, outcome = reused(variant, prop, proof, neuron_map)
+        reuse, outcome = reused(variant, prop, proof, neuron_map, options)
 
         assert outcome.answer is Answer.UNSAT
         assert reuse.report.valid == len(proof.cores)
@@ -209,7 +209,7 @@ def test_a_proof_goes_on_without_the_neurons_that_were_removed(constant: str) ->
         ).apply(graph)
         gone = result.neuron_map.removed
 
-        reuse, outcome = reused(result.graph, prop, proof, result.neuron_map)
+        reuse, outcome = reused(result.graph, prop, proof, result.neuron_map, ON_PHASES)
 
         assert reuse.report.vacuous == sum(
             any(
@@ -230,9 +230,14 @@ def test_a_proof_goes_on_without_the_neurons_that_were_removed(constant: str) ->
 
 
 def reused(
-    graph: Graph, prop: Property, proof: Proof, neuron_map: NeuronMap
+    graph: Graph,
+    prop: Property,
+    proof: Proof,
+    neuron_map: NeuronMap,
+    options: EngineOptions,
 ) -> tuple[Reuse, Outcome]:
-    reuse = Reuse(search(Problem.of(graph, prop)), proof, neuron_map)
+    problem = Problem.of(graph, prop, input_split_width=options.input_split_width)
+    reuse = Reuse(search(problem, options), proof, neuron_map)
     return reuse, reuse.run()
 
 

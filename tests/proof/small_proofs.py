@@ -121,7 +121,7 @@ def two_rows(rng: np.random.Generator, graph: Graph, case: Case) -> Case:
 
 def unminimized(graph: Graph, prop: Property, options: EngineOptions) -> tuple[Problem, list[Core]]:
     """Return the problem and the cores that a search found, with their leaves' full paths."""
-    problem = Problem.of(graph, prop)
+    problem = Problem.of(graph, prop, input_split_width=options.input_split_width)
     run = search(problem, options)
     outcome = run.run(whole(problem))
     return problem, list(outcome.cores) if outcome.answer is Answer.UNSAT else []

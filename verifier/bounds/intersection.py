@@ -71,7 +71,7 @@ def _check_range(scale: Array, what: str) -> None:
 
 @np.errstate(over="ignore", invalid="ignore")
 def bound_property(layers: Layers, box: Box) -> tuple[RegionBounds, Array, tuple[Relaxation, ...]]:
-    """Bound a whole property's box: intervals, zonotopes and backward rows.
+    """Bound a whole property's box: intervals, zonotopes and backward rows by default slopes.
 
     Args:
         layers: The network.
@@ -92,7 +92,7 @@ def bound_property(layers: Layers, box: Box) -> tuple[RegionBounds, Array, tuple
     upper = np.concatenate([np.zeros((1, 0)), *(b.upper for b in first[:-1])], axis=1)
     parent = RegionBounds(box, Box(lower, upper), np.zeros(1, dtype=np.bool_), layers.slices)
     phases = np.zeros(lower.shape, dtype=np.int8)
-    return bound_regions(layers, parent, phases, scale), scale, used
+    return _recomputed(layers, parent, phases, scale), scale, used
 
 
 def bound_regions(
@@ -106,6 +106,15 @@ def bound_regions(
         phases: Shape (batch, neurons): 1 for a literal ``z >= 0``, -1 for ``z <= 0``, else 0.
         scale: At least the magnitude of each entry of a source vector in all of the regions.
     """
+    if layers.wide:
+        return _kept(parent, phases)
+    return _recomputed(layers, parent, phases, scale)
+
+
+def _recomputed(
+    layers: Layers, parent: RegionBounds, phases: NDArray[np.int8], scale: Array
+) -> RegionBounds:
+    """Bound all layers of a batch of regions, one after the other."""
     if layers.compiled:
         return _compiled(layers, parent, phases, scale)
     lower, upper = parent.neurons.lower.copy(), parent.neurons.upper.copy()
@@ -121,6 +130,12 @@ def bound_regions(
         lower[:, place], upper[:, place] = bounds.lower, bounds.upper
         sources[k] = interval.relu(bounds)
     return found
+
+
+def _kept(parent: RegionBounds, phases: NDArray[np.int8]) -> RegionBounds:
+    """Cut the bounds that are there with the phase literals, and do no more."""
+    neurons, empty = _impose(parent.neurons, phases)
+    return RegionBounds(parent.box, neurons, parent.empty | empty, parent.slices)
 
 
 def _compiled(

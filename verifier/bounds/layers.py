@@ -97,6 +97,8 @@ class Layers:
         error: Relative error that covers any one bound computed on this network: many times
             ``UNIT`` times the longest chain of additions.
         compiled: Whether bounds are computed by ``kernels``, which take half a second to load.
+        wide: Whether the network is treated as wide (ADR-0011): the bounds of a whole box are
+            tightened, and those of a region are the box's, cut with its phases.
     """
 
     hidden: tuple[Layer, ...]
@@ -104,6 +106,7 @@ class Layers:
     input_width: int
     error: float
     compiled: bool = False
+    wide: bool = False
 
     @classmethod
     def of(cls, graph: Graph) -> Layers:

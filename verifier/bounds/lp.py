@@ -89,10 +89,17 @@ def solve(
     relaxations: Sequence[Relaxation],
     phases: NDArray[np.int8],
     objective: Objective,
+    seconds: float | None = None,
 ) -> Duals | None:
     """Solve the relaxation of one region (a batch of one) for one case.
 
-    ``phases`` has the phase literals of all neurons: 1 for ``z >= 0``, -1 for ``z <= 0``, else 0.
+    Args:
+        layers: The network.
+        box: Of the inputs.
+        relaxations: Of each ReLU layer.
+        phases: The literals of all neurons: 1 for ``z >= 0``, -1 for ``z <= 0``, else 0.
+        objective: The rows of the case.
+        seconds: How long it may take, or None for no limit.
 
     Returns:
         The duals, or None when HiGHS ends neither optimal nor infeasible, or gives no numbers.
@@ -109,7 +116,7 @@ def solve(
     rows = program.add(block, -np.inf, -constant)
     lower = np.concatenate([box.lower[0], np.zeros(unstable), [-np.inf]])
     upper = np.concatenate([box.upper[0], np.full(unstable + 1, np.inf)])
-    solution = _run(program, lower, upper)
+    solution = _run(program, lower, upper, seconds)
     if solution is None:
         return None
     row_duals, column_duals, point = solution
@@ -178,7 +185,9 @@ def _unstable_duals(
     return neurons, alpha, np.maximum(-row_duals[program.below[k]], 0.0)
 
 
-def _run(program: _Program, lower: Array, upper: Array) -> tuple[Array, Array, Array | None] | None:
+def _run(
+    program: _Program, lower: Array, upper: Array, seconds: float | None
+) -> tuple[Array, Array, Array | None] | None:
     """Minimise the last column; return row duals, column duals and the point."""
     import highspy  # Loaded late: verification by reuse may need no program.
 
@@ -198,6 +207,8 @@ def _run(program: _Program, lower: Array, upper: Array) -> tuple[Array, Array, A
     solver = highspy.Highs()  # type: ignore[no-untyped-call]
     for option, value in (("output_flag", False), ("presolve", "off"), ("threads", 1)):
         solver.setOptionValue(option, value)
+    if seconds is not None:
+        solver.setOptionValue("time_limit", seconds)
     solver.passModel(model)
     solver.run()
     match solver.getModelStatus():

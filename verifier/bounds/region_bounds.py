@@ -11,7 +11,7 @@ import numpy as np
 
 from verifier.bounds.box import Box
 from verifier.bounds.kernel_data import Regions
-from verifier.bounds.relaxation import Relaxation, relax
+from verifier.bounds.relaxation import Relaxation, relax, unstable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,10 +61,15 @@ class RegionBounds:
             upper=self.neurons.upper,
         )
 
+    @property
+    def unstable(self) -> NDArray[np.bool_]:
+        """Whether the phase of each neuron is open, shape (batch, neurons)."""
+        return unstable(self.neurons)
+
     @cached_property
     def unstable_count(self) -> NDArray[np.intp]:
         """Number of unstable neurons of each region, shape (batch,)."""
-        count: NDArray[np.intp] = self.relaxation.unstable.sum(axis=1)
+        count: NDArray[np.intp] = self.unstable.sum(axis=1)
         return count
 
     def single(self, member: int) -> RegionBounds:

@@ -59,15 +59,19 @@ class Relaxation:
         )
 
 
+def unstable(preactivation: Box) -> NDArray[np.bool_]:
+    """Tell whose phase is open. Said in the negative, so that what is not a number is, too."""
+    return ~((preactivation.lower >= 0.0) | (preactivation.upper <= 0.0))
+
+
 def relax(preactivation: Box) -> Relaxation:
     """Return the adaptive linear relaxation of neurons over their preactivation bounds."""
     lower, upper = preactivation.lower, preactivation.upper
     active = (lower >= 0.0).astype(np.float64)
-    # Said in the negative, so that a bound that is not a number leaves the phase open.
-    unstable = ~((lower >= 0.0) | (upper <= 0.0))
-    width = np.where(unstable, upper - lower, 1.0)
-    slope = np.where(unstable, np.clip(upper / width, 0.0, 1.0), active)
+    is_open = unstable(preactivation)
+    width = np.where(is_open, upper - lower, 1.0)
+    slope = np.where(is_open, np.clip(upper / width, 0.0, 1.0), active)
     ends = np.maximum(-slope * lower, (1.0 - slope) * upper)
-    offset = np.where(unstable, ends * (1.0 + 8.0 * UNIT) + TINY, 0.0)
-    alpha = np.where(unstable, (upper > -lower).astype(np.float64), active)
-    return Relaxation(alpha, slope, offset, unstable)
+    offset = np.where(is_open, ends * (1.0 + 8.0 * UNIT) + TINY, 0.0)
+    alpha = np.where(is_open, (upper > -lower).astype(np.float64), active)
+    return Relaxation(alpha, slope, offset, is_open)

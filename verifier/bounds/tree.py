@@ -69,7 +69,7 @@ def bound_tree(layers: Layers, root: RegionBounds, tree: Tree, scale: Array) -> 
         box, Box(np.empty(shape), np.empty(shape)), np.zeros(nodes, dtype=np.bool_), root.slices
     )
     _put(found, np.array([0]), root)
-    if layers.compiled:
+    if layers.compiled and not layers.wide:
         work = workspace(layers.flat, scale, rows=0)
         kernel = load_kernels().bound_regions
         kernel(layers.flat, found.flat, tree.phases, found.empty, tree.above, work)

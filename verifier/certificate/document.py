@@ -65,10 +65,27 @@ Atom = CaseAtom | PhaseAtom | ThresholdAtom
 
 
 @dataclass(frozen=True)
+class TightenedEntry:
+    """How bounds of one layer are tightened.
+
+    Attributes:
+        neurons: Which.
+        before: The neurons that slopes are given for.
+        slopes: For each neuron's lower bound, then for each neuron's upper bound, the slopes of
+            the lower lines of those before.
+    """
+
+    neurons: tuple[int, ...]
+    before: tuple[tuple[int, int], ...]
+    slopes: Sequence[Sequence[Fraction]]
+
+
+@dataclass(frozen=True)
 class RegionEntry:
     """A region: a root, with ``case`` and ``slopes``, or a child, with ``parent`` and ``literals``.
 
-    ``parent`` is -1 for a root, which has no literals; ``case`` is -1 for a child.
+    ``parent`` is -1 for a root, which has no literals; ``case`` is -1 for a child. A root may have
+    been tightened; a child may keep its parent's bounds, only cut with its phases.
     """
 
     parent: int
@@ -76,6 +93,8 @@ class RegionEntry:
     case: int
     slopes: tuple[Mapping[int, Fraction], ...]
     alphas: tuple[frozenset[int], ...]
+    tightened: tuple[TightenedEntry, ...] = ()
+    is_kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -266,6 +285,9 @@ def _region(value: Any, position: int, atoms: Sequence[Atom], shape: Shape) -> R
     place = f"region {position}"
     is_root = isinstance(value, Mapping) and "case" in value
     own = {"case", "slopes"} if is_root else {"literals"}
+    more = "tightened" if is_root else "kept"
+    if isinstance(value, Mapping) and more in value:
+        own.add(more)
     fields = _fields(value, place, {"parent", "alpha"} | own)
     alphas = tuple(
         _distinct_indices(layer, width, f"{place}, alpha, layer {n}")
@@ -287,12 +309,36 @@ def _region(value: Any, position: int, atoms: Sequence[Atom], shape: Shape) -> R
             if isinstance(atoms[abs(literal) - 1], CaseAtom):
                 msg = f"{place}, literals: {literal} is a case, which cuts no region"
                 raise RejectedError(msg)
-        return RegionEntry(parent, literals, -1, (), alphas)
+        if fields.get("kept", True) is not True:
+            msg = f"{place}, kept: {described(fields['kept'])} is not true"
+            raise RejectedError(msg)
+        return RegionEntry(parent, literals, -1, (), alphas, (), "kept" in fields)
     if fields["parent"] is not None:
         msg = f"{place}, parent: a root has null, not {described(fields['parent'])}"
         raise RejectedError(msg)
     case = _index(fields["case"], len(shape.constraints), f"{place}, case")
-    return RegionEntry(-1, (), case, _slopes(fields["slopes"], place, shape), alphas)
+    slopes = _slopes(fields["slopes"], place, shape)
+    tightened = _tightened(fields["tightened"], place, shape) if "tightened" in fields else ()
+    return RegionEntry(-1, (), case, slopes, alphas, tightened)
+
+
+def _tightened(value: Any, place: str, shape: Shape) -> tuple[TightenedEntry, ...]:
+    tightened = []
+    layers = _sequence(value, f"{place}, tightened", len(shape.layers))
+    for layer, (entry, width) in enumerate(zip(layers, shape.layers, strict=True)):
+        where = f"{place}, tightened, layer {layer}"
+        neurons, names, *sides = _sequence(entry, where, 4)
+        _distinct_indices(neurons, width, where)
+        before: dict[tuple[int, int], None] = {}
+        for name in _sequence(names, where):
+            before[_new_key(_sequence(name, where, 2), where, shape, before)] = None
+        rows = [row for side in sides for row in _sequence(side, where, len(neurons))]
+        slopes = [
+            [_nonnegative(slope, where, most=1) for slope in _sequence(row, where, len(before))]
+            for row in rows
+        ]
+        tightened.append(TightenedEntry(tuple(neurons), tuple(before), slopes))
+    return tuple(tightened)
 
 
 def _distinct_indices(value: Any, width: int, place: str) -> frozenset[int]:

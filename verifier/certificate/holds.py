@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING
 from verifier.certificate.core_bound import refutes
 from verifier.certificate.document import CaseAtom, PhaseAtom, RejectedError, ThresholdAtom
 from verifier.certificate.exact_core import ExactMultipliers, exact_box, refutes_exactly
-from verifier.certificate.regions import Threshold, child_region, root_region
+from verifier.certificate.regions import (
+    Threshold,
+    child_region,
+    kept_region,
+    root_region,
+    tightened_region,
+)
 from verifier.certificate.unit_propagation import ClauseSet
 
 if TYPE_CHECKING:
@@ -230,13 +236,18 @@ class _Walk:
         entry = self._content.regions[number]
         if not path.steps:
             box = self._cases[entry.case].box
-            return root_region(self._graph, box, entry.slopes, entry.alphas, self._arithmetic)
+            root = root_region(self._graph, box, entry.slopes, entry.alphas, self._arithmetic)
+            if root is None or not entry.tightened:
+                return root
+            return tightened_region(root, entry.tightened)
         parent = path.steps[-1].region
         if parent is None:
             return None
         atoms = [self._content.atoms[abs(literal) - 1] for literal in entry.literals]
         layers = [atom.layer for atom in atoms if isinstance(atom, PhaseAtom)]
         cuts = list(self._thresholds(entry.literals))
+        if entry.is_kept and not cuts:
+            return kept_region(parent, layers, path.phases, entry.alphas)
         return child_region(parent, cuts, layers, path.phases, entry.alphas)
 
     def confirmed_cores(self, path: _Path) -> Iterator[CoreEntry]:

@@ -139,13 +139,25 @@ def interval_bounds(region: Region, layer: int) -> Ends:
     return lower, upper
 
 
-def backward_bounds(region: Region, layer: int, neurons: Sequence[int]) -> Ends:
+def backward_bounds(
+    region: Region,
+    layer: int,
+    neurons: Sequence[int],
+    own_slopes: Mapping[tuple[int, int], Sequence[int]] | None = None,
+) -> Ends:
     """Bound some preactivations of a layer by backward rows over the finished layers below it.
+
+    Args:
+        region: The region.
+        layer: The layer.
+        neurons: Which of its neurons.
+        own_slopes: For neurons before them, slopes of the lower line that are not the region's:
+            one for each lower bound, then one for each upper bound.
 
     Returns:
         Lower and upper bounds in fixed point, in the order of ``neurons``.
     """
-    rows = _BackwardRows(region, layer, neurons)
+    rows = _BackwardRows(region, layer, neurons, own_slopes or {})
     for below in range(layer - 1, -1, -1):
         rows.substitute_layer(below)
     bounds = rows.concretize()
@@ -160,8 +172,14 @@ class _BackwardRows:
     constant has those and a value's.
     """
 
-    def __init__(self, region: Region, layer: int, neurons: Sequence[int]) -> None:
-        self._region = region
+    def __init__(
+        self,
+        region: Region,
+        layer: int,
+        neurons: Sequence[int],
+        own_slopes: Mapping[tuple[int, int], Sequence[int]],
+    ) -> None:
+        self._region, self._own_slopes = region, own_slopes
         self._coefficients: dict[int, Rows] = {}
         self._constants: list[int] = [0] * (2 * len(neurons))
         scaled = region.network.layers[layer]
@@ -218,8 +236,14 @@ class _BackwardRows:
             row = rows[position[neuron]]
             minus_lower, upper = -bounds.lower[neuron], bounds.upper[neuron]
             below, above = region.slopes(layer, neuron)
+            own = self._own_slopes.get((layer, neuron))
             # The usual lower lines are y >= z and y >= 0; shifting their products is for the rest.
-            if below == ONE:
+            if own is not None:
+                relaxed = [
+                    (c * (above if c < 0 else slope)) >> FRACTION_BITS
+                    for c, slope in zip(row, own, strict=True)
+                ]
+            elif below == ONE:
                 relaxed = [(c * above) >> FRACTION_BITS if c < 0 else c for c in row]
             else:
                 relaxed = [(c * (above if c < 0 else below)) >> FRACTION_BITS for c in row]

@@ -7,6 +7,11 @@
                      imposes the phases of the path, and computes backward rows for what is still
                      unstable, with the region's own choice of lower lines
 
+    pass C (some roots)  layer by layer, backward rows for the neurons that the root names, each
+                     with lower lines of its own
+
+A region that says so keeps its parent's bounds, cut with its phases, instead of pass B.
+
 Bounds are only ever cut, never replaced: bounds of the parent hold in the child, which is a subset.
 A layer can differ from the parent's only from the first layer on whose phases, lower lines or
 inputs changed; what comes before is shared. A region with crossed bounds is empty.
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from fractions import Fraction
 
+    from verifier.certificate.document import TightenedEntry
     from verifier.certificate.integer_matrix import Arithmetic
     from verifier.ir.graph import Graph
     from verifier.spec.property import InputBox
@@ -100,6 +106,55 @@ def child_region(
         return None if box_is_empty(box) else _bound(parent, box, phases, alphas, 0)
     first = _first_other_lower_line(parent, alphas, min(layers, default=len(alphas)))
     return _bound(parent, parent.box, phases, alphas, first)
+
+
+def tightened_region(root: Region, tightened: Sequence[TightenedEntry]) -> Region | None:
+    """Return a root after pass C, or nothing if it is empty."""
+    done: list[LayerBounds] = []
+    for layer, entry in enumerate(tightened):
+        before = root.layers[layer]
+        lower, upper = list(before.lower), list(before.upper)
+        if entry.neurons and _reads_a_layer(root.network, layer):
+            region = Region(root.network, root.box, done, root.lower_slopes)
+            columns = zip(*entry.slopes, strict=True)
+            slopes = {
+                key: [rounded_down(slope) for slope in column]
+                for key, column in zip(entry.before, columns, strict=True)
+            }
+            ends = backward_bounds(region, layer, entry.neurons, slopes)
+            _cut(lower, upper, entry.neurons, ends)
+            if box_is_empty((lower, upper)):
+                return None
+        done.append(LayerBounds(lower, upper, before.demanded))
+    return Region(root.network, root.box, done, root.lower_slopes)
+
+
+def kept_region(
+    parent: Region,
+    layers: Sequence[int],
+    phases: Phases,
+    alphas: Sequence[AbstractSet[int]],
+) -> Region | None:
+    """Return the region with its parent's bounds, cut with its phases; nothing if it is empty.
+
+    Args:
+        parent: The region that is cut.
+        layers: Layers of the neurons whose phases are new.
+        phases: All phases on the path.
+        alphas: For each layer, the neurons whose lower line is ``y >= z``.
+    """
+    first = min(layers, default=len(parent.layers))
+    found = list(parent.layers[:first])
+    for layer in range(first, len(parent.layers)):
+        # Anew even where no phase is demanded: a layer remembers which of its sources were live.
+        before, demanded = parent.layers[layer], dict(phases.get(layer, {}))
+        lower, upper = list(before.lower), list(before.upper)
+        _impose(lower, upper, demanded)
+        if box_is_empty((lower, upper)):
+            return None
+        found.append(LayerBounds(lower, upper, demanded))
+    lines = [dict.fromkeys(active, ONE) for active in alphas]
+    return Region(parent.network, parent.box, found, lines)
 
 
 def _bound_whole_box(

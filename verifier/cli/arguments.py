@@ -78,6 +78,11 @@ def add_search_options(parser: Parser) -> None:
         "--timeout", type=seconds, metavar="SECONDS", help="wall-clock limit (default: none)"
     )
     parser.add_argument(
+        "--accelerator",
+        action="store_true",
+        help="let long searches of wide networks use a GPU; needs torch",
+    )
+    parser.add_argument(
         "--semantics",
         choices=("real", "float32", "integer"),
         default="real",

@@ -47,7 +47,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     prop = read_vnnlib(arguments.property)
     network = Network.read(arguments.network)
     network.check(prop)
-    options = EngineOptions(timeout_seconds=arguments.timeout, minimize=arguments.proof is not None)
+    options = EngineOptions(
+        timeout_seconds=arguments.timeout,
+        minimize=arguments.proof is not None,
+        accelerator=arguments.accelerator,
+    )
     with console.progress("prove") as report:
         result = prove(network.graph, prop, options, report)
     result, problem = network.replay(result, prop)

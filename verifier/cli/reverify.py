@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     neuron_map, how = choose_map(file, None if original is None else original.graph, network.graph)
     console.note(f"neuron map: {how}")
     change = _change(original, network, neuron_map)
-    options = EngineOptions(timeout_seconds=arguments.timeout)
+    options = EngineOptions(timeout_seconds=arguments.timeout, accelerator=arguments.accelerator)
     # A verdict that rests on the differential margin has neither a certificate nor a proof.
     wants_files = arguments.certificate is not None or arguments.save_proof is not None
     before = None if original is None or wants_files else original.graph

@@ -148,9 +148,21 @@ class _Writer:
         elif core.multipliers is None:
             evidence = self._exact(core, region)
         else:
-            evidence = _evidence(core.path, core.multipliers)
+            evidence = _evidence(core.path, core.multipliers, self._unlisted(core, region))
         head = {"region": self._place[tree.group, core.path, stride if core.path else 0]}
         self.cores.append(head | {"case": core.case} | evidence)
+
+    def _unlisted(self, core: Core, region: Region) -> list[list[float]]:
+        """Return the default slopes that the core relies on and its region does not give."""
+        if core.path or not self._problem.layers.wide or core.multipliers is None:
+            return []
+        listed = {k: set(part.index.tolist()) for k, part in core.multipliers.layers.items()}
+        return [
+            [layer, int(index), float(relaxation.alpha[0][index]), 0.0]
+            for layer, relaxation in enumerate(region.bounds.relaxations)
+            for index in np.flatnonzero(relaxation.unstable[0])
+            if int(index) not in listed.get(layer, ())
+        ]
 
     def _exact(self, core: Core, region: Region) -> dict[str, Any]:
         found = self._exact_multipliers(core.case, core.path, exact_bounds(region))
@@ -171,20 +183,39 @@ class _Writer:
 
     def _region(self, key: _Key, above: _Key | None, bounds: RegionBounds) -> dict[str, Any]:
         group, path, _ = key
+        # The bounds of a root are made by its slopes before they are tightened.
+        bounds = bounds if path else self._problem.groups[group].loose
         alpha = [
             np.flatnonzero(relaxation.unstable[0] & (relaxation.alpha[0] > 0.5)).tolist()
             for relaxation in bounds.relaxations
         ]
         if above is not None:
             literals = [self._signed(literal) for literal in path[len(above[1]) :]]
-            return {"parent": self._place[above], "literals": literals, "alpha": alpha}
+            entry = {"parent": self._place[above], "literals": literals, "alpha": alpha}
+            return entry | {"kept": True} if self._problem.layers.wide else entry
         first = self._problem.groups[group].first
         slopes = [
             [np.flatnonzero(r.unstable[0]).tolist(), r.slope[0][r.unstable[0]].tolist()]
             for r in first
         ]
         case = min(self._problem.groups[group].objectives)
-        return {"parent": None, "case": case, "slopes": slopes, "alpha": alpha}
+        entry = {"parent": None, "case": case, "slopes": slopes, "alpha": alpha}
+        if self._problem.layers.wide:
+            entry["tightened"] = self._tightened(group)
+        return entry
+
+    def _tightened(self, group: int) -> list[list[Any]]:
+        """Return for each layer neurons, the neurons before them that matter, and two matrices."""
+        layers, whole = self._problem.layers, self._problem.groups[group]
+        neurons = [[k, i] for k, width in enumerate(layers.widths) for i in range(width)]
+        is_open = whole.bounds.unstable[0]
+        found: list[list[Any]] = []
+        for part in whole.tightened:
+            before = np.flatnonzero(is_open[: part.slopes.shape[1]])
+            lower, upper = np.split(part.slopes[:, before], 2)
+            names = [neurons[n] for n in before]
+            found.append([part.neurons.tolist(), names, lower.tolist(), upper.tolist()])
+        return found
 
     def _signed(self, literal: Literal) -> int:
         if isinstance(literal, Phase):
@@ -202,7 +233,9 @@ def _refuted(cores: Sequence[Core], tree: RegionTree) -> list[bool]:
     ]
 
 
-def _evidence(path: Path, multipliers: Multipliers) -> dict[str, Any]:
+def _evidence(
+    path: Path, multipliers: Multipliers, unlisted: Sequence[Sequence[float]]
+) -> dict[str, Any]:
     phases = {literal.neuron for literal in path if isinstance(literal, Phase)}
     return {
         "rows": multipliers.rows.tolist(),
@@ -210,7 +243,8 @@ def _evidence(path: Path, multipliers: Multipliers) -> dict[str, Any]:
             [layer, int(index), float(alpha), float(q)]
             for layer, part in multipliers.layers.items()
             for index, alpha, q in zip(part.index, part.alpha, part.q, strict=True)
-        ],
+        ]
+        + list(unlisted),
         "masses": [
             [*neuron, mass] for neuron, mass in multipliers.literals.items() if neuron in phases
         ],

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.engine.decide import candidates
-from verifier.engine.refute import Query, screen, strengthen
+from verifier.engine.evaluate import Query
+from verifier.engine.refute import PROGRAM_LIMIT, screen, strengthen
 from verifier.engine.region import split
 from verifier.engine.region_tree import RegionTree, in_chunks
-from verifier.engine.search import INPUT_SPLIT_PROGRAM
 from verifier.proof.muc import Leaf
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def deepen(
     Returns:
         The leaves and parts of leaves, in the order of the leaves.
     """
-    if problem.graph.input_width > options.input_split_width:
+    if problem.layers.wide:
         return list(leaves)
     rehearsals = [problem, *(_moved(problem, options.seed + n) for n in range(REHEARSALS))]
     members: dict[int, list[int]] = {}
@@ -152,7 +152,7 @@ class _Deepening:
         sides = [
             (number, side)
             for number, attempt in enumerate(screen(self.problem, queries) if queries else ())
-            for literal in candidates(attempt, whole, split_inputs=True)[:1]
+            for literal in candidates(attempt, whole, wide=False)[:1]
             for side in (literal.negated(), literal)
         ]
         regions = split(self.problem, [(queries[number].region, side) for number, side in sides])
@@ -172,7 +172,7 @@ class _Deepening:
         screened = screen(self.problem, queries) if queries else []
         # Where default multipliers refute a half, the program still finds more margin.
         bare = [replace(attempt, core=None) for attempt in screened]
-        found = strengthen(self.problem, bare, INPUT_SPLIT_PROGRAM)
+        found = strengthen(self.problem, bare, PROGRAM_LIMIT)
         for i, best, plain in zip(failing, found, screened, strict=True):
             core = best.core or plain.core
             multipliers = None if core is None else core.multipliers

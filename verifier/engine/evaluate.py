@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluate multipliers over regions: the sound bound on which every refutation rests."""
+"""The one sound step of every refutation: evaluate multipliers over a region.
+
+Whatever found them, multipliers are rounded to float32 and evaluated by ``evaluate``; a region is
+refuted only when that sound bound is positive. So rounding, a program's tolerances and mistakes of
+whoever searches for multipliers can lose refutations, never invent one.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +15,66 @@ import numpy as np
 
 from verifier.bounds import backward
 from verifier.bounds.backward import LinearBound, RowMultipliers, Rows
+from verifier.bounds.region_bounds import RegionBounds
+from verifier.engine.region import phases_of
+from verifier.proof.muc import Core, Multipliers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from verifier.bounds.region_bounds import RegionBounds
     from verifier.engine.problem import Problem
-    from verifier.proof.muc import Multipliers
+    from verifier.engine.region import Region
 
     Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """One case over one region.
+
+    Attributes:
+        region: The region.
+        case: The case.
+        hint: Multipliers that may refute it, such as those of a region around it.
+    """
+
+    region: Region
+    case: int
+    hint: Multipliers | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """What became of a query.
+
+    Attributes:
+        query: The query.
+        core: The refutation, if there is one; its path is the region's.
+        bound: The best bound found (a batch of one), for choosing a split.
+        sensitivity: Shape (input width,): steepest slope of any single row by default
+            multipliers, for choosing a split.
+        point: Where the triangle program is least, if it ran: a guess at a counterexample.
+        hint: The best multipliers known, for the regions within.
+    """
+
+    query: Query
+    core: Core | None
+    bound: LinearBound
+    sensitivity: Array
+    point: Array | None = None
+    hint: Multipliers | None = None
+
+
+def evaluate(
+    problem: Problem, queries: Sequence[Query], chosen: Sequence[Multipliers]
+) -> LinearBound:
+    """Do what ``evaluate_in`` does for the regions and cases of queries, all of one group."""
+    bounds = RegionBounds.stack([query.region.bounds for query in queries])
+    phases = phases_of(problem, [query.region.path for query in queries])
+    cases = [query.case for query in queries]
+    return evaluate_in(problem, Places(queries[0].region.group, bounds, phases, cases), chosen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,3 +136,18 @@ def _dense(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -> R
             place = starts[layer] + index
             beta[row, place] = mass * places.phases[row, place]
     return RowMultipliers(alpha, q, beta)
+
+
+def core_of(query: Query, multipliers: Multipliers, margin: float) -> Core | None:
+    """Return the core of a query whose multipliers were evaluated, if they refute it."""
+    region = query.region
+    if region.is_empty:
+        return Core(query.case, region.path, None, np.inf)
+    if margin > 0.0:
+        return Core(query.case, region.path, multipliers, float(margin))
+    return None
+
+
+def rounded(values: Array) -> Array:
+    """Round to float32 values, kept as float64."""
+    return values.astype(np.float32).astype(np.float64)

@@ -10,10 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from verifier.bounds.accelerator import PROCESSOR, find_device
 from verifier.bounds.box import Box
 from verifier.bounds.intersection import bound_property, magnitudes
 from verifier.bounds.layers import Layers
 from verifier.bounds.objective import Objective, objective
+from verifier.bounds.tighten import Tightened, tighten
+from verifier.options import EngineOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from verifier.bounds.accelerator import Device
     from verifier.bounds.region_bounds import RegionBounds
     from verifier.bounds.relaxation import Relaxation
     from verifier.ir.graph import Graph
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
+DEFAULTS = EngineOptions()
 COMPILED_FROM = 200_000
 """Neurons in all regions to bound from which compiled loops are used: less takes less time than
 loading them. (Network ACAS Xu 1_1: 667 regions.)"""
@@ -42,12 +47,16 @@ class Group:
         bounds: Of all neurons over the whole box, a batch of one.
         scale: At least the magnitude of each entry of a source vector over the whole box.
         first: The relaxations of the zonotopes that the bounds started from.
+        loose: The bounds before they were tightened.
+        tightened: How each layer was tightened; none where the network is not wide.
         objectives: Case index to the rows of that case.
     """
 
     bounds: RegionBounds
     scale: Array
     first: tuple[Relaxation, ...]
+    loose: RegionBounds
+    tightened: tuple[Tightened, ...]
     objectives: Mapping[int, Objective]
 
 
@@ -60,23 +69,34 @@ class Problem:
         prop: The property.
         layers: The network's float64 view.
         groups: The cases by input box, in the order of their first case.
+        device: Where multipliers are searched for.
     """
 
     graph: Graph
     prop: Property
     layers: Layers
     groups: tuple[Group, ...]
+    device: Device = PROCESSOR
 
     @classmethod
-    def of(cls, graph: Graph, prop: Property, *, compiled: bool = False) -> Problem:
+    def of(
+        cls,
+        graph: Graph,
+        prop: Property,
+        *,
+        compiled: bool = False,
+        input_split_width: int = DEFAULTS.input_split_width,
+    ) -> Problem:
         """Bound the network over every input box of the property.
 
         Args:
             graph: In normal form.
             prop: As wide as the network.
             compiled: Whether to use compiled loops from the start.
+            input_split_width: A network with more inputs is treated as wide.
         """
-        layers = Layers.of(graph)
+        is_wide = graph.input_width > input_split_width
+        layers = replace(Layers.of(graph), wide=is_wide)
         return cls._over(graph, prop, replace(layers, compiled=True) if compiled else layers)
 
     @classmethod
@@ -97,6 +117,10 @@ class Problem:
             return self
         return replace(self, layers=replace(self.layers, compiled=True))
 
+    def accelerated(self) -> Problem:
+        """Return the problem with multipliers searched for on an accelerator, if there is one."""
+        return replace(self, device=find_device())
+
     def group_of(self, case: int) -> int:
         """Return which group a case belongs to."""
         return next(g for g, group in enumerate(self.groups) if case in group.objectives)
@@ -104,10 +128,11 @@ class Problem:
 
 def _group(layers: Layers, prop: Property, input_box: InputBox, cases: list[int]) -> Group:
     box = Box.around(input_box.lower, input_box.upper)
-    bounds, scale, first = bound_property(layers, box)
+    loose, scale, first = bound_property(layers, box)
+    bounds, tightened = tighten(layers, loose, scale) if layers.wide else (loose, ())
     output_scale = magnitudes(layers, box)[-1]
     rows = {
         c: objective(layers, prop.cases[c], scale[: layers.input_width], output_scale)
         for c in cases
     }
-    return Group(bounds, scale, first, rows)
+    return Group(bounds, scale, first, loose, tightened, rows)

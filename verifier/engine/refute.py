@@ -9,25 +9,25 @@ Cheapest first, and only for what is left:
  4. the multipliers that the program found for a region around it suffice here;
  5. the triangle program finds the best combination and the best multipliers at once.
 
-Whatever found them, multipliers are rounded to float32 and evaluated by ``evaluate``; a region is
-refuted only when that sound bound is positive. So rounding, the program's tolerances and
-mistakes in this file can lose refutations, never invent one.
+On wide networks step 2 to 5 are one: an ascent (``climb``). Whatever found them, multipliers are
+rounded to float32 and count by what ``evaluate`` makes of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from verifier.bounds import lp
 from verifier.bounds.backward import LinearBound
-from verifier.bounds.region_bounds import RegionBounds
-from verifier.engine.evaluate import Places, evaluate_in
+from verifier.engine.climb import climb
+from verifier.engine.evaluate import Attempt, Query, core_of, evaluate, rounded
 from verifier.engine.region import phases_of
+from verifier.engine.region_tree import in_chunks
 from verifier.ir.graph import Neuron
-from verifier.proof.muc import Core, Multipliers, NeuronMultipliers
+from verifier.proof.muc import Multipliers, NeuronMultipliers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,88 +35,59 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from verifier.bounds.objective import Objective
+    from verifier.engine.limits import Budget
     from verifier.engine.problem import Problem
-    from verifier.engine.region import Region
 
     Array = NDArray[np.float64]
 
+PROGRAM_LIMIT = 70
+"""Most unstable neurons for which the triangle program is solved, where inputs are split. Splits
+shrink the count by themselves, so waiting is cheaper than a large program."""
+WIDE_LIMIT = 8
+"""The same on wide networks: there ascent does what the program did, and only where next to nothing
+is left to split is it worth a tenth of a second to know for sure."""
 ROUNDS = 20
 """Rounds of multiplicative weights: more rarely change the outcome before the program does."""
 
 
-@dataclass(frozen=True, eq=False)
-class Query:
-    """One case over one region.
-
-    Attributes:
-        region: The region.
-        case: The case.
-        hint: Multipliers that may refute it, such as those of a region around it.
-    """
-
-    region: Region
-    case: int
-    hint: Multipliers | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Attempt:
-    """What became of a query.
-
-    Attributes:
-        query: The query.
-        core: The refutation, if there is one; its path is the region's.
-        bound: The best bound found (a batch of one), for choosing a split.
-        sensitivity: Shape (input width,): steepest slope of any single row by default
-            multipliers, for choosing a split.
-        point: Where the triangle program is least, if it ran: a guess at a counterexample.
-        hint: The best multipliers known, for the regions within.
-    """
-
-    query: Query
-    core: Core | None
-    bound: LinearBound
-    sensitivity: Array
-    point: Array | None = None
-    hint: Multipliers | None = None
-
-
-def evaluate(
-    problem: Problem, queries: Sequence[Query], chosen: Sequence[Multipliers]
-) -> LinearBound:
-    """Do what ``evaluate_in`` does for the regions and cases of queries, all of one group."""
-    bounds = RegionBounds.stack([query.region.bounds for query in queries])
-    phases = phases_of(problem, [query.region.path for query in queries])
-    cases = [query.case for query in queries]
-    return evaluate_in(problem, Places(queries[0].region.group, bounds, phases, cases), chosen)
-
-
-def refute(problem: Problem, queries: Sequence[Query], program_limit: int) -> list[Attempt]:
+def refute(
+    problem: Problem, queries: Sequence[Query], program_limit: int, budget: Budget | None = None
+) -> list[Attempt]:
     """Try to refute each query by all steps.
 
     Args:
         problem: The network and the property.
         queries: Cases over regions, all of one group.
-        program_limit: Most unstable neurons for which the triangle program is solved.
+        program_limit: Most unstable neurons for which the triangle program is solved; on wide
+            networks, where programs are large, ``WIDE_LIMIT`` at most.
+        budget: When to stop solving programs; by default never.
     """
-    return strengthen(problem, screen(problem, queries), program_limit)
+    return strengthen(problem, screen(problem, queries), program_limit, budget)
 
 
-def strengthen(problem: Problem, screened: Sequence[Attempt], program_limit: int) -> list[Attempt]:
+def strengthen(
+    problem: Problem,
+    screened: Sequence[Attempt],
+    program_limit: int,
+    budget: Budget | None = None,
+) -> list[Attempt]:
     """Go on with steps 4 and 5 where steps 1 to 3 refuted nothing; see ``refute``."""
-    attempts = _by_hint(problem, list(screened))
+    limit = min(program_limit, WIDE_LIMIT) if problem.layers.wide else program_limit
+    attempts = list(screened) if problem.layers.wide else _by_hint(problem, list(screened))
     duals = {
         i: found
         for i, attempt in enumerate(attempts)
         if attempt.core is None
-        and attempt.query.region.bounds.unstable_count[0] <= program_limit
-        and (found := _solve(problem, attempt.query)) is not None
+        and attempt.query.region.bounds.unstable_count[0] <= limit
+        and (found := _solve(problem, attempt.query, budget)) is not None
     }
     return _by_program(problem, attempts, duals) if duals else attempts
 
 
 def screen(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
     """Try steps 1 to 3 on each query, all of one group, in one batch."""
+    if problem.layers.wide:
+        return [attempt for part in in_chunks(queries) for attempt in climb(problem, part)]
     group = problem.groups[queries[0].region.group]
     single = [_single_rows(group.objectives[query.case]) for query in queries]
     owners = [i for i, rows in enumerate(single) for _ in rows]
@@ -129,11 +100,13 @@ def screen(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
         _combine(bound.value[place], bound.slopes[place], box.lower[0], box.upper[0])
         for place, box in zip(places, boxes, strict=True)
     ]
-    chosen = [Multipliers(_short(w)) for w in weights]
+    chosen = [Multipliers(rounded(w)) for w in weights]
     combined = evaluate(problem, queries, chosen)
     steepest = [np.abs(bound.slopes[place]).max(axis=0) for place in places]
     return [
-        Attempt(query, _core(query, multipliers, combined.value[i]), _row(combined, i), steepest[i])
+        Attempt(
+            query, core_of(query, multipliers, combined.value[i]), _row(combined, i), steepest[i]
+        )
         for i, (query, multipliers) in enumerate(zip(queries, chosen, strict=True))
     ]
 
@@ -182,17 +155,20 @@ def _by_hint(problem: Problem, attempts: list[Attempt]) -> list[Attempt]:
     bound = evaluate(problem, [attempts[i].query for i in places], list(places.values()))
     for row, (i, hint) in enumerate(places.items()):
         query = attempts[i].query
-        core = _core(query, hint, bound.value[row])
+        core = core_of(query, hint, bound.value[row])
         attempts[i] = replace(attempts[i], core=core, hint=hint)
     return attempts
 
 
-def _solve(problem: Problem, query: Query) -> lp.Duals | None:
+def _solve(problem: Problem, query: Query, budget: Budget | None) -> lp.Duals | None:
+    seconds = None if budget is None else budget.remaining_seconds
+    if seconds == 0.0:
+        return None
     region = query.region
     [phases] = phases_of(problem, [region.path])
     objective = problem.groups[region.group].objectives[query.case]
     bounds = region.bounds
-    return lp.solve(problem.layers, bounds.box, bounds.relaxations, phases, objective)
+    return lp.solve(problem.layers, bounds.box, bounds.relaxations, phases, objective, seconds)
 
 
 def _by_program(
@@ -203,7 +179,7 @@ def _by_program(
     bound = evaluate(problem, [attempts[i].query for i in duals], chosen)
     for row, (i, found) in enumerate(duals.items()):
         query, hint, best = attempts[i].query, chosen[row], _row(bound, row)
-        core = _core(query, hint, bound.value[row])
+        core = core_of(query, hint, bound.value[row])
         attempts[i] = Attempt(query, core, best, attempts[i].sensitivity, found.point, hint)
     return attempts
 
@@ -213,28 +189,14 @@ def _multipliers(duals: lp.Duals) -> Multipliers:
     masses = {
         Neuron(layer, int(index)): float(mass)
         for layer, (indices, values) in duals.literals.items()
-        for index, mass in zip(indices, _short(values), strict=True)
+        for index, mass in zip(indices, rounded(values), strict=True)
         if mass > 0.0
     }
     layers = {
-        layer: NeuronMultipliers(index, _short(alpha), _short(q))
+        layer: NeuronMultipliers(index, rounded(alpha), rounded(q))
         for layer, (index, alpha, q) in duals.layers.items()
     }
-    return Multipliers(_short(duals.rows), layers, masses)
-
-
-def _core(query: Query, multipliers: Multipliers, margin: float) -> Core | None:
-    region = query.region
-    if region.is_empty:
-        return Core(query.case, region.path, None, np.inf)
-    if margin > 0.0:
-        return Core(query.case, region.path, multipliers, float(margin))
-    return None
-
-
-def _short(values: Array) -> Array:
-    """Round to float32 values, kept as float64."""
-    return values.astype(np.float32).astype(np.float64)
+    return Multipliers(rounded(duals.rows), layers, masses)
 
 
 def _row(bound: LinearBound, row: int) -> LinearBound:

@@ -17,13 +17,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from verifier.engine.evaluate import Query
 from verifier.engine.limits import Progress
-from verifier.engine.refute import Query, refute
+from verifier.engine.refute import PROGRAM_LIMIT, refute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from verifier.engine.refute import Attempt
+    from verifier.engine.evaluate import Attempt
     from verifier.engine.region import Region
     from verifier.engine.search import Search
     from verifier.proof.muc import Core
@@ -109,6 +110,6 @@ class Repair:
     def _refute(self, queries: Sequence[Query]) -> list[Attempt]:
         if not queries:
             return []
-        attempts = refute(self.search.problem, queries, self.search.program_limit)
+        attempts = refute(self.search.problem, queries, PROGRAM_LIMIT, self.search.budget)
         self.cores += [attempt.core for attempt in attempts if attempt.core is not None]
         return attempts

@@ -25,8 +25,9 @@ import numpy as np
 from verifier.engine.attack import attack, descend
 from verifier.engine.candidates import confirm
 from verifier.engine.decide import candidates, gain
+from verifier.engine.evaluate import Attempt, Query
 from verifier.engine.limits import Progress
-from verifier.engine.refute import Attempt, Query, screen, strengthen
+from verifier.engine.refute import PROGRAM_LIMIT, screen, strengthen
 from verifier.engine.region import exact_bounds, root, split
 from verifier.engine.region_tree import in_chunks
 from verifier.proof.muc import Core
@@ -44,17 +45,17 @@ if TYPE_CHECKING:
     from verifier.proof.literals import Literal, Path
     from verifier.proof.muc import Multipliers
 
-INPUT_SPLIT_PROGRAM = 70
-PHASE_SPLIT_PROGRAM = 1200
-"""Most unstable neurons for which the triangle program is solved, by kind of split. Input splits
-shrink the count by themselves, so waiting is cheaper than a large program."""
-
-
 STEPS = 6
 """Steps of descent from each guess at a counterexample."""
-LONG, LONG_STARTS, LONG_STEPS = 10_000, 1000, 25
-"""A search that has bounded that many regions is worth a large attack, of some seconds: ACAS Xu 2_9
-property 8 is violated in a corner that small ones miss."""
+ATTACKS = ((32, 96, 25), (10_000, 1000, 25))
+WIDE_ATTACKS = ((32, 32, 25),)
+"""After how many bounded regions an attack of how many starts and steps is worth its time. The last
+takes some seconds: ACAS Xu 2_9 property 8 is violated in a corner that small ones miss."""
+GUESSES = 8
+"""On wide networks, how many of a batch's points are descended from: regions are cheaper there than
+descents."""
+ACCELERATED_FROM = 20_000
+"""Bounded regions of a wide network from which an accelerator is worth loading."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,25 +102,41 @@ class Search:
         found = self._close_or_split(tried, stack)
         if found is not None:
             return found
-        attacked = False
+        attacks = list(WIDE_ATTACKS if self._is_wide else ATTACKS)
         while stack:
-            if not attacked and self.statistics.calls["bound"] > LONG:
-                attacked = True
-                point = attack(self.problem, self.options.seed, LONG_STEPS, LONG_STARTS)
+            if attacks and self.statistics.calls["bound"] >= attacks[0][0]:
+                _, starts, steps = attacks.pop(0)
+                point = self._attack(stack, starts, steps)
                 if point is not None:
                     return Outcome(Answer.SAT, tuple(self.cores), point)
             if self.budget.is_spent:
                 reason = f"time limit reached with {len(stack)} regions open"
                 return Outcome(Answer.UNKNOWN, tuple(self.cores), reason=reason)
             self.report(Progress("search", len(self.cores), len(stack)))
-            self.problem = self.problem.for_work(self.statistics.calls["bound"])
+            self._equip()
             batch = [part for parts in _take(stack, self.options.batch) for part in parts]
-            attempts = strengthen(self.problem, batch, self.program_limit)
-            self.statistics.calls["program"] += sum(a.point is not None for a in attempts)
+            attempts = strengthen(self.problem, batch, PROGRAM_LIMIT, self.budget)
+            if not self._is_wide:
+                self.statistics.calls["program"] += sum(a.point is not None for a in attempts)
             found = self._close_or_split(attempts, stack)
             if found is not None:
                 return found
         return Outcome(Answer.UNSAT, tuple(self.cores))
+
+    def _attack(
+        self, stack: Sequence[Sequence[Attempt]], starts: int, steps: int
+    ) -> tuple[Fraction, ...] | None:
+        """Attack the cases that are open."""
+        cases = {attempt.query.case for attempts in stack for attempt in attempts}
+        with self.statistics.timing("attack"):
+            return attack(self.problem, self.options.seed, steps, starts, cases)
+
+    def _equip(self) -> None:
+        """Change over to what is fast for much work, once there has been much."""
+        bounded = self.statistics.calls["bound"]
+        self.problem = self.problem.for_work(bounded)
+        if self.options.accelerator and self._is_wide and bounded >= ACCELERATED_FROM:
+            self.problem = self.problem.accelerated()
 
     def _close_or_split(
         self, attempts: Sequence[Attempt], stack: list[list[Attempt]]
@@ -130,7 +147,7 @@ class Search:
             if attempt.core is not None:
                 self.cores.append(attempt.core)
                 continue
-            point = self._counterexample(attempt)
+            point = None if self._is_wide else self._counterexample(attempt)
             if point is not None:
                 return Outcome(Answer.SAT, tuple(self.cores), point)
             left.append(attempt)
@@ -138,11 +155,11 @@ class Search:
         if point is not None:
             return Outcome(Answer.SAT, tuple(self.cores), point)
         splits: list[tuple[list[Attempt], list[Literal]]] = []
-        for members in _by_region(left):
+        for members in self._to_split(left):
             region = members[0].query.region
             worst = min(members, key=lambda a: float(a.bound.value[0]))
             box = self.problem.groups[region.group].bounds.box
-            literals = candidates(worst, box, split_inputs=self._split_inputs)
+            literals = candidates(worst, box, wide=self._is_wide)
             if literals:
                 splits.append((members, literals))
             else:
@@ -152,6 +169,10 @@ class Search:
         for chunk in in_chunks(splits, self.options.batch):
             self._split(chunk, stack)
         return None
+
+    def _to_split(self, attempts: Sequence[Attempt]) -> list[list[Attempt]]:
+        """Put together what is split together: where regions cost nothing, each case by itself."""
+        return [[attempt] for attempt in attempts] if self._is_wide else _by_region(attempts)
 
     def _split(
         self, splits: Sequence[tuple[list[Attempt], list[Literal]]], stack: list[list[Attempt]]
@@ -186,7 +207,7 @@ class Search:
 
         A region that is refuted by another's multipliers has a thinner margin than it could have.
         """
-        return None if self.options.minimize else attempt.hint
+        return None if self.options.minimize and not self._is_wide else attempt.hint
 
     def _counterexample(self, attempt: Attempt) -> tuple[Fraction, ...] | None:
         """Look at the points where the bound and the program are least."""
@@ -198,16 +219,19 @@ class Search:
 
     def _descended(self, attempts: Sequence[Attempt]) -> tuple[Fraction, ...] | None:
         """Descend a few steps from where the programs of open regions are least."""
+        if self._is_wide:
+            attempts = attempts[:: max(len(attempts) // GUESSES, 1)]
         starts: dict[int, list[Attempt]] = {}
         for attempt in attempts:
             if attempt.point is not None:
-                starts.setdefault(attempt.query.case, []).append(attempt)
-        for case, members in starts.items():
+                starts.setdefault(attempt.query.region.group, []).append(attempt)
+        for members in starts.values():
             points = np.array([attempt.point for attempt in members])
             boxes = [attempt.query.region.bounds.box for attempt in members]
+            cases = np.array([attempt.query.case for attempt in members])
             lower = np.concatenate([box.lower for box in boxes])
             upper = np.concatenate([box.upper for box in boxes])
-            found = descend(self.problem, case, points, (lower, upper), STEPS)
+            found = descend(self.problem, cases, points, (lower, upper), STEPS)
             if found is not None:
                 return found
         return None
@@ -231,13 +255,8 @@ class Search:
         return None
 
     @property
-    def _split_inputs(self) -> bool:
-        return self.problem.graph.input_width <= self.options.input_split_width
-
-    @property
-    def program_limit(self) -> int:
-        """Most unstable neurons for which the triangle program is solved."""
-        return INPUT_SPLIT_PROGRAM if self._split_inputs else PHASE_SPLIT_PROGRAM
+    def _is_wide(self) -> bool:
+        return self.problem.layers.wide
 
 
 def whole(problem: Problem) -> list[Query]:
