@@ -26,6 +26,7 @@ CHECKER_PARTS = {
         "regions",
         "scaled_network",
         "unit_propagation",
+        "values",
     )
 }
 

@@ -27,9 +27,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from verifier.certificate.document import RejectedError, described, read_holds, read_point, shape_of
+from verifier.certificate.document import read_holds, read_point, shape_of
 from verifier.certificate.holds import Counts, check_holds
 from verifier.certificate.integer_matrix import fastest_arithmetic
+from verifier.certificate.values import RejectedError, described
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.fingerprint import fingerprint
 from verifier.ir.passes.normalize import normalize

@@ -1,41 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """The certificate as typed values, or the reason why it is not one.
 
-Nothing of a document is trusted: not its types (JSON's ``true`` is an ``int`` to Python), not its
-numbers (NaN, infinities, a million digits), not its indices (negative ones would be valid Python).
 What leaves this module has the right types, finite numbers of bounded length, and indices that are
 in range for the network and the property. What the values *mean* is left to the checker.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from verifier.certificate.core_bound import Multipliers
 from verifier.certificate.exact_core import ExactMultipliers
-from verifier.errors import RefusedError
+from verifier.certificate.values import (
+    RejectedError,
+    as_fields,
+    as_index,
+    as_nonnegative,
+    as_sequence,
+    described,
+    number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from fractions import Fraction
 
     from verifier.spec.property import Property
 
-# Longer numbers occur in no certificate; they would only keep the checker busy.
-MOST_BITS = 4096
-MOST_CHARACTERS = 2500
 # Fields of a core besides region and case: of kinds that have a name, and of the usual kind.
 _CORE_FIELDS = {"empty": ("empty",), "exact": ("exact", "rows", "masses")}
 _USUAL_FIELDS = ("rows", "neurons", "masses")
-_RATIONAL = re.compile(r"(-?[0-9]+)(?:/([0-9]+))?")
-
-
-class RejectedError(RefusedError):
-    """The certificate proves nothing; the message names the place and what is wrong there."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +151,7 @@ def read_holds(document: Mapping[str, Any], shape: Shape) -> HoldsDocument:
         for n, value in enumerate(_list(document, "cores"))
     )
     clauses = tuple(
-        tuple(_literal(v, len(atoms), f"clause {n}") for v in _sequence(value, f"clause {n}"))
+        tuple(_literal(v, len(atoms), f"clause {n}") for v in as_sequence(value, f"clause {n}"))
         for n, value in enumerate(_list(document, "clauses"))
     )
     return HoldsDocument(atoms, regions, cores, clauses)
@@ -174,66 +170,11 @@ def read_point(document: Mapping[str, Any], width: int) -> tuple[Fraction, ...]:
     return tuple(number(value, f"point, entry {i}") for i, value in enumerate(values))
 
 
-def number(value: Any, place: str) -> Fraction:
-    """Return the exact value of a JSON number or of a string ``p/q``.
-
-    Raises:
-        RejectedError: It is neither, is not finite, or is absurdly long.
-    """
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return Fraction(float(value))
-    elif isinstance(value, int) and not isinstance(value, bool):
-        if value.bit_length() <= MOST_BITS:
-            return Fraction(value)
-    elif isinstance(value, str) and len(value) <= MOST_CHARACTERS:
-        match = _RATIONAL.fullmatch(value)
-        if match and (denominator := int(match[2] or 1)):
-            return Fraction(int(match[1]), denominator)
-    msg = f"{place}: {described(value)} is not a finite number of at most {MOST_BITS} bits"
-    raise RejectedError(msg)
-
-
-def described(value: Any) -> str:
-    """Return a short text for any value, however large or deep it is."""
-    if value is None or isinstance(value, bool | float):
-        return repr(value)
-    if isinstance(value, int):
-        return repr(value) if value.bit_length() <= 64 else f"<{value.bit_length()}-bit integer>"
-    if isinstance(value, str):
-        return repr(value) if len(value) <= 40 else f"{value[:40]!r}..."
-    return f"<{type(value).__name__}>"
-
-
 def _list(document: Mapping[str, Any], key: str) -> Sequence[Any]:
     if key not in document:
         msg = f"the field {key!r} is missing"
         raise RejectedError(msg)
-    return _sequence(document[key], key)
-
-
-def _sequence(value: Any, place: str, length: int | None = None) -> Sequence[Any]:
-    if not isinstance(value, list | tuple) or (length is not None and len(value) != length):
-        wanted = "a list" if length is None else f"a list of {length}"
-        got = f"{len(value)} entries" if isinstance(value, list | tuple) else described(value)
-        msg = f"{place}: {wanted} was expected, not {got}"
-        raise RejectedError(msg)
-    return value
-
-
-def _fields(value: Any, place: str, names: set[str]) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or set(value) != names:
-        got = sorted(map(described, value)) if isinstance(value, Mapping) else described(value)
-        msg = f"{place}: the fields {sorted(names)} were expected, not {got}"
-        raise RejectedError(msg)
-    return value
-
-
-def _index(value: Any, size: int, place: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < size:
-        msg = f"{place}: {described(value)} is not an index below {size}"
-        raise RejectedError(msg)
-    return value
+    return as_sequence(document[key], key)
 
 
 def _literal(value: Any, variables: int, place: str) -> int:
@@ -243,34 +184,26 @@ def _literal(value: Any, variables: int, place: str) -> int:
     raise RejectedError(msg)
 
 
-def _nonnegative(value: Any, place: str, most: int | None = None) -> Fraction:
-    exact = number(value, place)
-    if exact < 0 or (most is not None and exact > most):
-        allowed = "at least 0" if most is None else f"from 0 to {most}"
-        msg = f"{place}: {described(value)} is not {allowed}"
-        raise RejectedError(msg)
-    return exact
-
-
 def _atom(value: Any, place: str, shape: Shape) -> Atom:
     kind = value[0] if isinstance(value, list | tuple) and value else None
     if kind == "case" and isinstance(kind, str):
-        _, case = _sequence(value, place, 2)
-        return CaseAtom(_index(case, len(shape.constraints), f"{place}, case"))
+        _, case = as_sequence(value, place, 2)
+        return CaseAtom(as_index(case, len(shape.constraints), f"{place}, case"))
     if kind == "phase" and isinstance(kind, str):
-        return PhaseAtom(*_neuron(_sequence(value, place, 3)[1:], place, shape))
+        return PhaseAtom(*_neuron(as_sequence(value, place, 3)[1:], place, shape))
     if kind == "at_most" and isinstance(kind, str):
-        _, index, threshold = _sequence(value, place, 3)
+        _, index, threshold = as_sequence(value, place, 3)
         return ThresholdAtom(
-            _index(index, shape.inputs, f"{place}, input"), number(threshold, f"{place}, threshold")
+            as_index(index, shape.inputs, f"{place}, input"),
+            number(threshold, f"{place}, threshold"),
         )
     msg = f"{place}: neither a 'case' nor a 'phase' nor an 'at_most' atom"
     raise RejectedError(msg)
 
 
 def _neuron(values: Sequence[Any], place: str, shape: Shape) -> tuple[int, int]:
-    layer = _index(values[0], len(shape.layers), f"{place}, layer")
-    return layer, _index(values[1], shape.layers[layer], f"{place}, index")
+    layer = as_index(values[0], len(shape.layers), f"{place}, layer")
+    return layer, as_index(values[1], shape.layers[layer], f"{place}, index")
 
 
 def _check_distinct(atoms: Sequence[Atom]) -> None:
@@ -288,22 +221,22 @@ def _region(value: Any, position: int, atoms: Sequence[Atom], shape: Shape) -> R
     more = "tightened" if is_root else "kept"
     if isinstance(value, Mapping) and more in value:
         own.add(more)
-    fields = _fields(value, place, {"parent", "alpha"} | own)
+    fields = as_fields(value, place, {"parent", "alpha"} | own)
     alphas = tuple(
         _distinct_indices(layer, width, f"{place}, alpha, layer {n}")
         for n, (layer, width) in enumerate(
             zip(
-                _sequence(fields["alpha"], f"{place}, alpha", len(shape.layers)),
+                as_sequence(fields["alpha"], f"{place}, alpha", len(shape.layers)),
                 shape.layers,
                 strict=True,
             )
         )
     )
     if not is_root:
-        parent = _index(fields["parent"], position, f"{place}, parent")
+        parent = as_index(fields["parent"], position, f"{place}, parent")
         literals = tuple(
             _literal(value, len(atoms), f"{place}, literals")
-            for value in _sequence(fields["literals"], f"{place}, literals")
+            for value in as_sequence(fields["literals"], f"{place}, literals")
         )
         for literal in literals:
             if isinstance(atoms[abs(literal) - 1], CaseAtom):
@@ -316,7 +249,7 @@ def _region(value: Any, position: int, atoms: Sequence[Atom], shape: Shape) -> R
     if fields["parent"] is not None:
         msg = f"{place}, parent: a root has null, not {described(fields['parent'])}"
         raise RejectedError(msg)
-    case = _index(fields["case"], len(shape.constraints), f"{place}, case")
+    case = as_index(fields["case"], len(shape.constraints), f"{place}, case")
     slopes = _slopes(fields["slopes"], place, shape)
     tightened = _tightened(fields["tightened"], place, shape) if "tightened" in fields else ()
     return RegionEntry(-1, (), case, slopes, alphas, tightened)
@@ -324,17 +257,17 @@ def _region(value: Any, position: int, atoms: Sequence[Atom], shape: Shape) -> R
 
 def _tightened(value: Any, place: str, shape: Shape) -> tuple[TightenedEntry, ...]:
     tightened = []
-    layers = _sequence(value, f"{place}, tightened", len(shape.layers))
+    layers = as_sequence(value, f"{place}, tightened", len(shape.layers))
     for layer, (entry, width) in enumerate(zip(layers, shape.layers, strict=True)):
         where = f"{place}, tightened, layer {layer}"
-        neurons, names, *sides = _sequence(entry, where, 4)
+        neurons, names, *sides = as_sequence(entry, where, 4)
         _distinct_indices(neurons, width, where)
         before: dict[tuple[int, int], None] = {}
-        for name in _sequence(names, where):
-            before[_new_key(_sequence(name, where, 2), where, shape, before)] = None
-        rows = [row for side in sides for row in _sequence(side, where, len(neurons))]
+        for name in as_sequence(names, where):
+            before[_new_key(as_sequence(name, where, 2), where, shape, before)] = None
+        rows = [row for side in sides for row in as_sequence(side, where, len(neurons))]
         slopes = [
-            [_nonnegative(slope, where, most=1) for slope in _sequence(row, where, len(before))]
+            [as_nonnegative(slope, where, most=1) for slope in as_sequence(row, where, len(before))]
             for row in rows
         ]
         tightened.append(TightenedEntry(tuple(neurons), tuple(before), slopes))
@@ -342,7 +275,7 @@ def _tightened(value: Any, place: str, shape: Shape) -> tuple[TightenedEntry, ..
 
 
 def _distinct_indices(value: Any, width: int, place: str) -> frozenset[int]:
-    indices = [_index(entry, width, place) for entry in _sequence(value, place)]
+    indices = [as_index(entry, width, place) for entry in as_sequence(value, place)]
     distinct = frozenset(indices)
     if len(distinct) != len(indices):
         msg = f"{place}: an index is given twice"
@@ -352,29 +285,29 @@ def _distinct_indices(value: Any, width: int, place: str) -> frozenset[int]:
 
 def _slopes(value: Any, place: str, shape: Shape) -> tuple[Mapping[int, Fraction], ...]:
     slopes = []
-    layers = _sequence(value, f"{place}, slopes", len(shape.layers))
+    layers = as_sequence(value, f"{place}, slopes", len(shape.layers))
     for layer, (pair, width) in enumerate(zip(layers, shape.layers, strict=True)):
         where = f"{place}, slopes, layer {layer}"
-        indices, values = _sequence(pair, where, 2)
+        indices, values = as_sequence(pair, where, 2)
         _distinct_indices(indices, width, where)
-        values = _sequence(values, where, len(indices))
-        numbers = [_nonnegative(v, where, most=1) for v in values]
+        values = as_sequence(values, where, len(indices))
+        numbers = [as_nonnegative(v, where, most=1) for v in values]
         slopes.append(dict(zip(indices, numbers, strict=True)))
     return tuple(slopes)
 
 
 def _core(value: Any, place: str, region_count: int, shape: Shape) -> CoreEntry:
     kind = next((kind for kind in _CORE_FIELDS if isinstance(value, Mapping) and kind in value), "")
-    fields = _fields(value, place, {"region", "case", *_CORE_FIELDS.get(kind, _USUAL_FIELDS)})
-    region = _index(fields["region"], region_count, f"{place}, region")
-    case = _index(fields["case"], len(shape.constraints), f"{place}, case")
+    fields = as_fields(value, place, {"region", "case", *_CORE_FIELDS.get(kind, _USUAL_FIELDS)})
+    region = as_index(fields["region"], region_count, f"{place}, region")
+    case = as_index(fields["case"], len(shape.constraints), f"{place}, case")
     if kind and fields[kind] is not True:
         msg = f"{place}, {kind}: {described(fields[kind])} is not true"
         raise RejectedError(msg)
     if kind == "empty":
         return CoreEntry(region, case, None)
-    rows = _sequence(fields["rows"], f"{place}, rows", shape.constraints[case])
-    weights = tuple(_nonnegative(w, f"{place}, row {n}") for n, w in enumerate(rows))
+    rows = as_sequence(fields["rows"], f"{place}, rows", shape.constraints[case])
+    weights = tuple(as_nonnegative(w, f"{place}, row {n}") for n, w in enumerate(rows))
     masses = _masses(fields["masses"], place, shape)
     if kind == "exact":
         # Sums of fractions with foreign denominators grow without bound; a core may be scaled.
@@ -383,20 +316,20 @@ def _core(value: Any, place: str, region_count: int, shape: Shape) -> CoreEntry:
             raise RejectedError(msg)
         return CoreEntry(region, case, ExactMultipliers(weights, masses))
     neurons: dict[tuple[int, int], tuple[Fraction, Fraction]] = {}
-    for n, entry in enumerate(_sequence(fields["neurons"], f"{place}, neurons")):
+    for n, entry in enumerate(as_sequence(fields["neurons"], f"{place}, neurons")):
         where = f"{place}, neuron {n}"
-        key = _new_key(_sequence(entry, where, 4), where, shape, neurons)
-        slope = _nonnegative(entry[2], f"{where}, alpha", most=1)
-        neurons[key] = (slope, _nonnegative(entry[3], f"{where}, q"))
+        key = _new_key(as_sequence(entry, where, 4), where, shape, neurons)
+        slope = as_nonnegative(entry[2], f"{where}, alpha", most=1)
+        neurons[key] = (slope, as_nonnegative(entry[3], f"{where}, q"))
     return CoreEntry(region, case, Multipliers(weights, neurons, masses))
 
 
 def _masses(value: Any, place: str, shape: Shape) -> dict[tuple[int, int], Fraction]:
     masses: dict[tuple[int, int], Fraction] = {}
-    for n, entry in enumerate(_sequence(value, f"{place}, masses")):
+    for n, entry in enumerate(as_sequence(value, f"{place}, masses")):
         where = f"{place}, mass {n}"
-        key = _new_key(_sequence(entry, where, 3), where, shape, masses)
-        masses[key] = _nonnegative(entry[2], where)
+        key = _new_key(as_sequence(entry, where, 3), where, shape, masses)
+        masses[key] = as_nonnegative(entry[2], where)
     return masses
 
 

@@ -14,7 +14,7 @@ from operator import neg
 from typing import TYPE_CHECKING
 
 from verifier.certificate.core_bound import refutes
-from verifier.certificate.document import CaseAtom, PhaseAtom, RejectedError, ThresholdAtom
+from verifier.certificate.document import CaseAtom, PhaseAtom, ThresholdAtom
 from verifier.certificate.exact_core import ExactMultipliers, exact_box, refutes_exactly
 from verifier.certificate.regions import (
     Threshold,
@@ -24,6 +24,7 @@ from verifier.certificate.regions import (
     tightened_region,
 )
 from verifier.certificate.unit_propagation import ClauseSet
+from verifier.certificate.values import RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

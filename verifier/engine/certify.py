@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from verifier.certificate.document import MOST_CHARACTERS
 from verifier.certificate.format import FORMAT
+from verifier.certificate.values import MOST_CHARACTERS
 from verifier.engine.region import exact_bounds
 from verifier.engine.region_tree import RegionTree, in_chunks
 from verifier.errors import RefusedError
