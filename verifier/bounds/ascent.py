@@ -14,9 +14,10 @@ which are the violations of the triangle relaxation's constraints at that point 
 beta-CROWN of Xu et al. 2021 and Wang et al. 2021 in closed form). Steps are Adam's (Kingma & Ba
 2015), projected to the ranges in which any multipliers are valid; the best of each row are kept.
 
-Nothing here is trusted, so it computes in float32: what comes out is evaluated by
-``backward.lower_bounds`` like everything else. It is written for numpy and for
-torch alike, so that the same code runs on an accelerator (``accelerator``).
+Nothing here is trusted: what comes out is evaluated by ``backward.lower_bounds`` like everything
+else. So it computes in float32, and where numbers are too large for that it finds nothing. It is
+written for numpy and for torch alike, so that the same code runs on an accelerator
+(``accelerator``).
 
 Only *live* neurons take part: one that is inactive in every region of the batch is 0 there. On wide
 image networks that leaves a fifth of the first layers.
@@ -98,6 +99,7 @@ class Ascended:
     gaps: Array
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def ascend(
     layers: Layers, forms: Forms, regions: Regions, start: Start, steps: int, device: Device
 ) -> Ascended:
