@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from verifier.bounds.ascent import Start
     from verifier.engine.problem import Problem
     from verifier.engine.region import Region
 
@@ -38,11 +39,13 @@ class Query:
         region: The region.
         case: The case.
         hint: Multipliers that may refute it, such as those of a region around it.
+        warm: Where to start an ascent, if one is known; its arrays are those of one row.
     """
 
     region: Region
     case: int
     hint: Multipliers | None = None
+    warm: Start | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,7 @@ class Attempt:
             multipliers, for choosing a split.
         point: Where the triangle program is least, if it ran: a guess at a counterexample.
         hint: The best multipliers known, for the regions within.
+        warm: Where an ascent ended, for the regions within.
     """
 
     query: Query
@@ -65,6 +69,7 @@ class Attempt:
     sensitivity: Array
     point: Array | None = None
     hint: Multipliers | None = None
+    warm: Start | None = None
 
 
 def evaluate(
@@ -138,7 +143,7 @@ def _dense(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -> R
     return RowMultipliers(alpha, q, beta)
 
 
-def core_of(query: Query, multipliers: Multipliers, margin: float) -> Core | None:
+def core_of(query: Query, multipliers: Multipliers | None, margin: float) -> Core | None:
     """Return the core of a query whose multipliers were evaluated, if they refute it."""
     region = query.region
     if region.is_empty:

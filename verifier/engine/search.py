@@ -189,7 +189,7 @@ class Search:
         queries: list[Query] = []
         for members, literals in splits:
             for region in islice(regions, 2 * len(literals)):
-                queries += [Query(region, a.query.case, self._hint(a)) for a in members]
+                queries += [Query(region, a.query.case, self._hint(a), a.warm) for a in members]
         screened = iter(self._screened(queries))
         for members, literals in splits:
             looks = [[list(islice(screened, len(members))) for _ in range(2)] for _ in literals]
@@ -207,7 +207,7 @@ class Search:
 
         A region that is refuted by another's multipliers has a thinner margin than it could have.
         """
-        return None if self.options.minimize and not self._is_wide else attempt.hint
+        return None if self.options.minimize else attempt.hint
 
     def _counterexample(self, attempt: Attempt) -> tuple[Fraction, ...] | None:
         """Look at the points where the bound and the program are least."""
