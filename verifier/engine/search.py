@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 STEPS = 6
 """Steps of descent from each guess at a counterexample."""
 ATTACKS = ((32, 96, 25), (10_000, 1000, 25))
-WIDE_ATTACKS = ((32, 32, 25),)
+WIDE_ATTACKS = ((512, 32, 25),)
 """After how many bounded regions an attack of how many starts and steps is worth its time. The last
 takes some seconds: ACAS Xu 2_9 property 8 is violated in a corner that small ones miss."""
 GUESSES = 8
