@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from tests.generators import boxes, networks, points_in, rationals
 from tests.oracles import evaluate_naively
 from verifier.certificate.core_bound import Multipliers, refutes
-from verifier.certificate.document import TightenedEntry
 from verifier.certificate.integer_matrix import Arithmetic, FlintArithmetic, PlainArithmetic
 from verifier.certificate.regions import (
     Phases,
     Threshold,
+    Tightened,
     child_region,
     kept_region,
     root_region,
@@ -50,7 +50,7 @@ class Cut(NamedTuple):
     slopes: list[dict[int, Fraction]]
     literals: list[Literal]
     alphas: list[list[frozenset[int]]]
-    tightened: list[TightenedEntry]
+    tightened: list[Tightened]
     is_kept: list[bool]
 
     def phases(self, depth: int) -> Phases:
@@ -126,7 +126,7 @@ def cuts(draw: st.DrawFn, *, max_literals: int = 3) -> Cut:
 
 
 @st.composite
-def tightenings(draw: st.DrawFn, graph: Graph) -> list[TightenedEntry]:
+def tightenings(draw: st.DrawFn, graph: Graph) -> list[Tightened]:
     """Draw any slopes that a document may contain for the tightening of each layer."""
     keys = [(k, i) for k, width in enumerate(graph.layer_widths) for i in range(width)]
     entries = []
@@ -135,7 +135,7 @@ def tightenings(draw: st.DrawFn, graph: Graph) -> list[TightenedEntry]:
         before = sorted(draw(st.sets(st.sampled_from(keys))))
         share = st.fractions(0, 1, max_denominator=7)
         slopes = [[draw(share) for _ in before] for _ in range(2 * len(neurons))]
-        entries.append(TightenedEntry(tuple(neurons), tuple(before), slopes))
+        entries.append(Tightened(tuple(neurons), tuple(before), slopes))
     return entries
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifier.certificate.core_bound import Multipliers
 from verifier.certificate.exact_core import ExactMultipliers
+from verifier.certificate.regions import Tightened
 from verifier.certificate.values import (
     RejectedError,
     as_fields,
@@ -61,22 +62,6 @@ Atom = CaseAtom | PhaseAtom | ThresholdAtom
 
 
 @dataclass(frozen=True)
-class TightenedEntry:
-    """How bounds of one layer are tightened.
-
-    Attributes:
-        neurons: Which.
-        before: The neurons that slopes are given for.
-        slopes: For each neuron's lower bound, then for each neuron's upper bound, the slopes of
-            the lower lines of those before.
-    """
-
-    neurons: tuple[int, ...]
-    before: tuple[tuple[int, int], ...]
-    slopes: Sequence[Sequence[Fraction]]
-
-
-@dataclass(frozen=True)
 class RegionEntry:
     """A region: a root, with ``case`` and ``slopes``, or a child, with ``parent`` and ``literals``.
 
@@ -89,7 +74,7 @@ class RegionEntry:
     case: int
     slopes: tuple[Mapping[int, Fraction], ...]
     alphas: tuple[frozenset[int], ...]
-    tightened: tuple[TightenedEntry, ...] = ()
+    tightened: tuple[Tightened, ...] = ()
     is_kept: bool = False
 
 
@@ -255,7 +240,7 @@ def _region(value: Any, position: int, atoms: Sequence[Atom], shape: Shape) -> R
     return RegionEntry(-1, (), case, slopes, alphas, tightened)
 
 
-def _tightened(value: Any, place: str, shape: Shape) -> tuple[TightenedEntry, ...]:
+def _tightened(value: Any, place: str, shape: Shape) -> tuple[Tightened, ...]:
     tightened = []
     layers = as_sequence(value, f"{place}, tightened", len(shape.layers))
     for layer, (entry, width) in enumerate(zip(layers, shape.layers, strict=True)):
@@ -270,7 +255,7 @@ def _tightened(value: Any, place: str, shape: Shape) -> tuple[TightenedEntry, ..
             [as_nonnegative(slope, where, most=1) for slope in as_sequence(row, where, len(before))]
             for row in rows
         ]
-        tightened.append(TightenedEntry(tuple(neurons), tuple(before), slopes))
+        tightened.append(Tightened(tuple(neurons), tuple(before), slopes))
     return tuple(tightened)
 
 

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from fractions import Fraction
 
-    from verifier.certificate.document import TightenedEntry
     from verifier.certificate.integer_matrix import Arithmetic
     from verifier.ir.graph import Graph
     from verifier.spec.property import InputBox
@@ -60,6 +59,22 @@ class Threshold:
     index: int
     value: Fraction
     is_upper: bool
+
+
+@dataclass(frozen=True)
+class Tightened:
+    """How bounds of one layer are tightened.
+
+    Attributes:
+        neurons: Which.
+        before: The neurons that slopes are given for.
+        slopes: For each neuron's lower bound, then for each neuron's upper bound, the slopes of
+            the lower lines of those before.
+    """
+
+    neurons: tuple[int, ...]
+    before: tuple[tuple[int, int], ...]
+    slopes: Sequence[Sequence[Fraction]]
 
 
 def root_region(
@@ -108,7 +123,7 @@ def child_region(
     return _bound(parent, parent.box, phases, alphas, first)
 
 
-def tightened_region(root: Region, tightened: Sequence[TightenedEntry]) -> Region | None:
+def tightened_region(root: Region, tightened: Sequence[Tightened]) -> Region | None:
     """Return a root after pass C, or nothing if it is empty."""
     done: list[LayerBounds] = []
     for layer, entry in enumerate(tightened):
