@@ -22,6 +22,7 @@ import numpy as np
 
 from verifier.bounds import lp
 from verifier.bounds.backward import LinearBound
+from verifier.bounds.box import Box
 from verifier.engine.climb import climb
 from verifier.engine.evaluate import Attempt, Query, core_of, evaluate, rounded
 from verifier.engine.region import phases_of
@@ -95,12 +96,7 @@ def screen(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
         problem, [queries[i] for i in owners], [row for rows in single for row in rows]
     )
     places = np.split(np.arange(len(owners)), np.cumsum([len(rows) for rows in single])[:-1])
-    boxes = [query.region.bounds.box for query in queries]
-    weights = [
-        _combine(bound.value[place], bound.slopes[place], box.lower[0], box.upper[0])
-        for place, box in zip(places, boxes, strict=True)
-    ]
-    chosen = [Multipliers(rounded(w)) for w in weights]
+    chosen = [Multipliers(rounded(w)) for w in _weights(queries, bound, places)]
     combined = evaluate(problem, queries, chosen)
     steepest = [np.abs(bound.slopes[place]).max(axis=0) for place in places]
     return [
@@ -115,31 +111,55 @@ def _single_rows(objective: Objective) -> list[Multipliers]:
     return [Multipliers(row) for row in np.eye(objective.count)]
 
 
-def _combine(value: Array, slopes: Array, lower: Array, upper: Array) -> Array:
-    """Return weights of rows whose combination has the largest least value over the box.
+def _weights(
+    queries: Sequence[Query], bound: LinearBound, places: Sequence[NDArray[np.intp]]
+) -> list[Array]:
+    """Return weights of the rows of each query's case; ``places`` says where they are bounded."""
+    weights: list[Array] = [np.zeros(0)] * len(queries)
+    alike: dict[int, list[int]] = {}
+    for i, place in enumerate(places):
+        alike.setdefault(len(place), []).append(i)
+    for members in alike.values():
+        rows = np.array([places[i] for i in members])
+        boxes = Box.stack([queries[i].region.bounds.box for i in members])
+        found = _combine(bound.value[rows], bound.slopes[rows], boxes)
+        for i, row in zip(members, found, strict=True):
+            weights[i] = row
+    return weights
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _combine(values: Array, slopes: Array, box: Box) -> Array:
+    """Return weights of rows whose combination has the largest least value over a box, by region.
+
+    Rows without a bound may make numbers that are none; they are never better than others.
 
     Args:
-        value: Shape (rows,): least value of each row's linear function over the box.
-        slopes: Shape (rows, inputs).
-        lower: The box's lower ends.
-        upper: The box's upper ends.
+        values: Shape (regions, rows): least value of each row's linear function over the box.
+        slopes: Shape (regions, rows, inputs).
+        box: The regions' boxes.
     """
-    best: Array = np.eye(len(value))[int(np.argmax(value))]
-    if len(value) == 1 or value.max() > 0.0:
-        return best
-    intercept = value - np.where(slopes >= 0.0, slopes * lower, slopes * upper).sum(axis=1)
-    weights, best_value = np.full(len(value), 1.0 / len(value)), float(value.max())
+    regions, count = values.shape
+    best: Array = np.eye(count)[np.argmax(values, axis=1)]
+    most = values.max(axis=1, initial=-np.inf)
+    is_open = (most <= 0.0) if count > 1 else np.zeros(regions, dtype=np.bool_)
+    lower, upper = box.lower[:, None], box.upper[:, None]
+    intercept = values - np.where(slopes >= 0.0, slopes * lower, slopes * upper).sum(axis=2)
+    weights = np.full((regions, count), 1.0 / max(count, 1))
     for step in range(ROUNDS):
-        slope = weights @ slopes
-        corner = np.where(slope >= 0.0, lower, upper)
-        rows = intercept + slopes @ corner
-        if weights @ rows > best_value:
-            best, best_value = weights, float(weights @ rows)
-        scale = np.abs(rows).max()
-        if best_value > 0.0 or scale == 0.0:
+        if not is_open.any():
             break
-        weights = weights * np.exp(2.0 / np.sqrt(step + 1.0) * rows / scale)
-        weights = weights / weights.sum()
+        slope = np.einsum("gr,gri->gi", weights, slopes)
+        corner = np.where(slope >= 0.0, box.lower, box.upper)
+        rows = intercept + np.einsum("gri,gi->gr", slopes, corner)
+        value = (weights * rows).sum(axis=1)
+        better = is_open & (value > most)
+        best[better], most[better] = weights[better], value[better]
+        scale = np.abs(rows).max(axis=1, keepdims=True)
+        is_open &= (most <= 0.0) & (scale[:, 0] > 0.0)
+        share = np.divide(rows, scale, out=np.zeros_like(rows), where=scale > 0.0)
+        weights = weights * np.exp(2.0 / np.sqrt(step + 1.0) * share)
+        weights = weights / weights.sum(axis=1, keepdims=True)
     return best
 
 
