@@ -49,9 +49,8 @@ if TYPE_CHECKING:
 RATE, REST = 0.2, 0.67
 """First step of slopes and weights, and what is left of it in the last one."""
 MASS = 5.0
-"""How much longer steps of masses are, in units of the coefficients of their layer: a mass has a long
-way to go from 0. With 1, MNIST 256x4 property 14_0.05 takes 25,000 regions, not
-16,000."""
+"""How much longer steps of masses are, in units of the coefficients of their layer: a mass has far
+to go from 0. With 1, MNIST 256x4 property 14_0.05 takes 25,000 regions instead of 16,000."""
 FIRST, SECOND, FLOOR = 0.5, 0.95, 1e-8
 """Adam's own constants: a shorter memory than the usual one, for there are few steps. With 0.9 and
 0.999 the same property takes 40,000 regions."""
