@@ -127,7 +127,8 @@ def _multipliers(problem: Problem, query: Query, best: Start, forms: _Forms) -> 
         index = np.flatnonzero(is_open[place])
         if len(index):
             slopes = rounded(best.alpha[place][index])
-            layers[layer] = NeuronMultipliers(index, slopes, np.zeros(len(index)))
+            # Of a proof's many zeros none takes memory.
+            layers[layer] = NeuronMultipliers(index, slopes, np.broadcast_to(0.0, index.shape))
         masses = rounded(best.masses[place])
         for neuron in np.flatnonzero(masses).tolist():
             literals[Neuron(layer, neuron)] = float(masses[neuron])
