@@ -9,30 +9,27 @@ certificate: a verdict is held against those by the other ways, which have one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from encoders.decide import decide
 from verifier.engine.attack import attack
 from verifier.engine.cover import cover
 from verifier.engine.limits import Budget, silent
 from verifier.engine.problem import Problem
-from verifier.engine.protocols import ExactAnswer
 from verifier.engine.search import Outcome, Search, whole
 from verifier.engine.statistics import Statistics
+from verifier.exact_solver import Z3
 from verifier.pipeline import ATTACK_STEPS, Result
 from verifier.spec.counterexample import replay_exactly
 from verifier.verdict import Answer, Semantics, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from fractions import Fraction
+    from collections.abc import Sequence
 
     from verifier.change.neuron_map import NeuronMap
     from verifier.engine.clauses import CasePath
-    from verifier.ir.graph import Graph, Neuron
+    from verifier.ir.graph import Graph
     from verifier.options import EngineOptions
-    from verifier.proof.literals import Path
     from verifier.proof.store import Proof
     from verifier.spec.property import Property
 
@@ -60,32 +57,13 @@ class Subject:
     options: EngineOptions
 
 
-@dataclass(frozen=True)
-class _Exact:
-    """The exact solver, for regions whose phases are all known."""
-
-    graph: Graph
-    prop: Property
-
-    def decide(
-        self,
-        case: int,
-        path: Path,
-        bounds: Mapping[Neuron, tuple[Fraction, Fraction]],
-        timeout_seconds: float | None,
-    ) -> ExactAnswer:
-        """Decide a case under the literals of a path."""
-        prop = replace(self.prop, cases=(self.prop.cases[case],))
-        answer, point = decide(self.graph, prop, timeout_seconds, bounds=bounds, literals=path)
-        return ExactAnswer(answer, point)
-
-
 def search_of(graph: Graph, prop: Property, options: EngineOptions) -> Search:
     """Return a search that has not begun, with its clock running."""
     budget, statistics = Budget(options.timeout_seconds), Statistics()
     with statistics.timing("bound"):
-        problem = Problem.of(graph, prop, compiled=options.compiled)
-    return Search(problem, options, budget, _Exact(graph, prop), statistics, silent)
+        width = options.input_split_width
+        problem = Problem.of(graph, prop, compiled=options.compiled, input_split_width=width)
+    return Search(problem, options, budget, Z3(graph, prop), statistics, silent)
 
 
 def attacked(search: Search) -> Outcome | None:

@@ -18,13 +18,13 @@ from verifier.engine.attack import attack
 from verifier.engine.cover import Cover, cover
 from verifier.engine.limits import Budget, silent
 from verifier.engine.problem import Problem
-from verifier.engine.protocols import ExactAnswer
 from verifier.engine.reuse import Reuse, ReuseReport
 from verifier.engine.search import Outcome, Search, whole
 from verifier.engine.statistics import Statistics
 from verifier.engine.threads import single_threaded
 from verifier.engine.translate import check_map
 from verifier.errors import ProofMismatchError, VerifierError
+from verifier.exact_solver import Z3
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.fingerprint import fingerprint
 from verifier.options import EngineOptions
@@ -36,13 +36,11 @@ from verifier.spec.vnnlib_reader import check_fits
 from verifier.verdict import Answer, Semantics, Verdict, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from fractions import Fraction
 
     from verifier.engine.limits import ProgressFn
-    from verifier.ir.graph import Graph, Neuron
-    from verifier.proof.literals import Path
-    from verifier.proof.muc import ExactMultipliers
+    from verifier.ir.graph import Graph
     from verifier.spec.property import Property
 
 DEFAULTS = EngineOptions()
@@ -100,40 +98,6 @@ class Result:
             msg = "no certificate: the verdict is unknown, or rests on the differential margin"
             raise VerifierError(msg)
         return self._certify()
-
-
-class _Z3:
-    """The exact solver of the ``encoders`` package, loaded at the first question."""
-
-    def __init__(
-        self, graph: Graph, prop: Property, certificate_seconds: float | None = None
-    ) -> None:
-        self._graph = graph
-        self._property = prop
-        self._certificate_seconds = certificate_seconds
-
-    def decide(
-        self,
-        case: int,
-        path: Path,
-        bounds: Mapping[Neuron, tuple[Fraction, Fraction]],
-        timeout_seconds: float | None,
-    ) -> ExactAnswer:
-        """Decide a case under the literals of a path."""
-        from encoders.decide import decide
-
-        prop = replace(self._property, cases=(self._property.cases[case],))
-        answer, point = decide(self._graph, prop, timeout_seconds, bounds=bounds, literals=path)
-        return ExactAnswer(answer, point)
-
-    def multipliers(
-        self, case: int, path: Path, bounds: Mapping[Neuron, tuple[Fraction, Fraction]]
-    ) -> ExactMultipliers | None:
-        """Return the evidence for a case that has no solution under the literals of a path."""
-        from encoders.farkas import exact_multipliers
-
-        case_itself, limit = self._property.cases[case], self._certificate_seconds
-        return exact_multipliers(self._graph, case_itself, path, bounds, limit)
 
 
 @single_threaded()
@@ -237,7 +201,7 @@ def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
     if not differential.transfers(before, run.problem, proof.cores, neuron_map):
         return False
     # The margins are only what the file says so far. Have them evaluated on the original.
-    exact = _Z3(original, run.problem.prop)
+    exact = Z3(original, run.problem.prop)
     search = replace(run.search, problem=before, exact=exact, cores=[])
     check = Reuse(search, proof, NeuronMap.identity(original))
     outcome = check.run()
@@ -275,7 +239,7 @@ class _Run:
         self.statistics = Statistics()
         with self.statistics.timing("bound"):
             self.problem = _problem(graph, prop, options)
-        self.exact = _Z3(graph, prop, options.timeout_seconds)
+        self.exact = Z3(graph, prop, options.timeout_seconds)
         self.search = Search(
             self.problem, options, self.budget, self.exact, self.statistics, report
         )

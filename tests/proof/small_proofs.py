@@ -16,10 +16,10 @@ from verifier.engine.minimize import minimize
 from verifier.engine.problem import Problem
 from verifier.engine.search import Search, whole
 from verifier.engine.statistics import Statistics
+from verifier.exact_solver import Z3
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.fingerprint import fingerprint
 from verifier.options import EngineOptions
-from verifier.pipeline import _Z3
 from verifier.proof.literals import Phase
 from verifier.proof.muc import Leaf
 from verifier.proof.store import Proof
@@ -132,7 +132,7 @@ def search(
 ) -> Search:
     """Return a search with the exact solver at hand."""
     budget = Budget(60.0) if budget is None else budget
-    exact = _Z3(problem.graph, problem.prop)
+    exact = Z3(problem.graph, problem.prop)
     return Search(problem, options, budget, exact, Statistics(), silent)
 
 
