@@ -109,7 +109,8 @@ class Ascended:
     gaps: Array
 
 
-@np.errstate(over="ignore", invalid="ignore")
+# What overflows float32 is no number, is never better than what was there, and is not kept.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def ascend(
     layers: Layers, forms: Forms, regions: Regions, start: Start, steps: int, device: Device
 ) -> Ascended:
