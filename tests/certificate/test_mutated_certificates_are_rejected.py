@@ -156,10 +156,22 @@ def drop_or_double_an_entry(rng: Rng, document: Document) -> None:
 def drop_a_field(rng: Rng, document: Document) -> None:
     place = [document, *document["regions"], *document["cores"]]
     chosen = place[pick(rng, place)]
-    del chosen[list(chosen)[pick(rng, chosen)]]
+    # Without these a region is bounded in another way, which may do as well.
+    needed = [name for name in chosen if name not in {"kept", "tightened"}]
+    del chosen[needed[pick(rng, needed)]]
+
+
+def turn_a_tightening_slope(rng: Rng, document: Document) -> None:
+    """Turn one slope out of its range, or another way within it."""
+    roots = [region["tightened"] for region in document["regions"] if "tightened" in region]
+    rows = [row for root in roots for entry in root for side in entry[2:] for row in side if row]
+    if rows:
+        row = rows[pick(rng, rows)]
+        row[pick(rng, row)] = float(rng.choice([-0.5, 0.0, 0.5, 1.0, 1.5]))
 
 
 MUTATIONS: list[Callable[[Rng, Document], None]] = [
+    turn_a_tightening_slope,
     flip_a_regions_literal,
     cut_a_region_elsewhere,
     give_a_region_another_parent,
