@@ -13,6 +13,7 @@ from tests.bounds import tangled_networks as tangled
 from tests.bounds.escapes import literals_at, region_of, some_multipliers
 from tests.engine.test_search_agrees_with_the_oracle import assumptions
 from verifier.engine.evaluate import Query, evaluate
+from verifier.engine.limits import Budget
 from verifier.engine.problem import Problem
 from verifier.engine.refute import refute
 from verifier.ir.graph import Neuron
@@ -80,6 +81,25 @@ def test_multipliers_of_a_core_give_its_margin_again() -> None:
             assert value == pytest.approx(attempt.core.margin, rel=1e-12)
             assert (chosen.rows == chosen.rows.astype(np.float32)).all()
     assert checked > 5
+
+
+def test_without_time_no_program_is_solved() -> None:
+    rng = np.random.default_rng(24)
+    solved = 0
+    for _ in range(20):
+        graph = tangled.network(rng, tangled.dyadic)
+        box = tangled.some_box(rng, graph.input_width)
+        problem = Problem.of(graph, tangled.some_property(rng, graph, box))
+        queries = [Query(region_of(problem, ()), case) for case in (0, 1)]
+
+        with_time = refute(problem, queries, 100, Budget())
+        without = refute(problem, queries, 100, Budget(0.0))
+
+        solved += sum(attempt.point is not None for attempt in with_time)
+        for one, other in zip(without, with_time, strict=True):
+            assert one.point is None
+            assert one.core is None or other.core is not None
+    assert solved > 5
 
 
 def test_masses_of_literals_that_the_path_lacks_do_not_count() -> None:
