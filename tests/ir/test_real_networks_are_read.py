@@ -63,24 +63,17 @@ REFUSED = {
 }
 
 
-def _read_and_compare(data: Path, pattern: str) -> None:
+@pytest.mark.parametrize(
+    "pattern", [*SMALL, *(pytest.param(large, marks=pytest.mark.slow) for large in LARGE)]
+)
+def test_networks_agree_with_onnxruntime(data: Path, pattern: str) -> None:
     files = sorted(data.glob(pattern))
     assert files
     for file in files:
         graph = read_onnx(file)
+
         assert is_normal_form(graph)
         check_against_onnxruntime(file.read_bytes(), graph, samples=3)
-
-
-@pytest.mark.parametrize("pattern", SMALL)
-def test_small_networks_agree_with_onnxruntime(data: Path, pattern: str) -> None:
-    _read_and_compare(data, pattern)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("pattern", LARGE)
-def test_large_networks_agree_with_onnxruntime(data: Path, pattern: str) -> None:
-    _read_and_compare(data, pattern)
 
 
 @pytest.mark.parametrize("name", LAYERS)
