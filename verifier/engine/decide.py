@@ -23,11 +23,11 @@ So they do where the bound is 0 but for rounding: a row that is 0 over an area, 
 against ``y < 0``, stays so however small the box; once phases are known the exact solver decides.
 
 On wide networks a neuron's cost is taken with *default* slopes and the best masses. With the best
-slopes, which are often 0 in the last layer, the layers before look free of cost: MNIST 256x4
-property 8_0.03 then takes 99,000 regions instead of 1,300. Tried there, and dropped: halving the
-score for each layer (45,000 regions where 18,000 do without, on the way there), the score of BaBSR
-(Bunel et al. 2020) and a look at the parts of 6 to 16 neurons before each split (FSB, De Palma et
-al. 2021): fewer regions at first, but a look costs more than the regions it saves.
+slopes, which are often 0 in the last layer, the layers before look free of cost, and searches on
+MNIST 256x4 take many times the regions. Tried there, and dropped: halving the score for each layer
+(more than twice the regions), the score of BaBSR (Bunel et al. 2020) and a look at the parts of
+several neurons before each split (FSB, De Palma et al. 2021): fewer regions at first, but a look
+costs more than the regions it saves.
 """
 
 from __future__ import annotations

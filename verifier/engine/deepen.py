@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 REHEARSALS = 1
 MOVE = 0.3 / 127
 """Largest change of a weight relative to the largest of its matrix: 0.3 steps of an 8-bit grid.
-With whole steps proofs grow two- to sevenfold, and what variants save by it they lose again."""
+With whole steps proofs grow many times over, and what variants save by it they lose again."""
 ROUNDS = 2
 GROWTH = 0.5
 """Most parts that are added, relative to the number of leaves."""

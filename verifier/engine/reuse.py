@@ -46,8 +46,7 @@ SAMPLE = 24
 """Failed cores that are repaired to see whether it pays."""
 PAYS = 0.05
 """Repair goes on where at least this share of the sample could be repaired. It is a small one: what
-cannot be repaired still costs less to search from its leaves than from the top (ACAS Xu 1_1
-property 3, 20 % pruned: 0.87 of scratch, and 1.10 with a quarter here)."""
+cannot be repaired still costs less to search from its leaves than from the top."""
 
 
 @dataclass(eq=False)
