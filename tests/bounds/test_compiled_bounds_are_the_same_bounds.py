@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from verifier.engine.region import Region
 
 FAULTS = (
-    ("terms[i] = bias, 0.0", "terms[i] = 0.0, 0.0"),
-    ("radius[i] += half * absolute", "radius[i] += half * column[i]"),
+    ("terms[i] = abs(centre[i]) + TINY", "terms[i] = 0.0"),
+    ("half[entry] * absolute", "half[entry] * weight"),
     ("radius[i] + (net.error * terms[i] + TINY)", "radius[i] + TINY"),
     ("(upper[i] - lower[i]) / 2", "(upper[i] - lower[i]) / 4"),
     ("(high - low) / 2", "(high - low) / 4"),
@@ -44,25 +44,24 @@ FAULTS = (
     ("if upper <= 0.0:", "if upper <= 0.5:"),
     ("if lower >= 0.0:\n        return 1.0", "if lower >= -0.5:\n        return 1.0"),
     ("high <= 0.0 and not low >= 0.0", "high <= 0.5 and not low >= 0.0"),
-    ("above = max(-coefficient, 0.0)", "above = max(coefficient, 0.0)"),
-    ("max(above, q[n]), beta[n]", "q[n], beta[n]"),
-    ("on_z * net.bias[n] - gap", "on_z * net.bias[n]"),
-    ("on_z * net.bias[n] - gap", "-gap"),
-    ("work.slope[n] * above - mass", "work.slope[n] * above + mass"),
-    ("below - work.slope[n]", "below + work.slope[n]"),
-    ("before + product[row, q]", "product[row, q]"),
+    ("max(-coefficient, 0.0, mass)", "max(coefficient, 0.0, mass)"),
+    ("max(-coefficient, 0.0, mass)", "mass"),
+    ("on_z * bias - above * offset", "on_z * bias"),
+    ("on_z * bias - above * offset", "-above * offset"),
+    ("slope * above - beta", "slope * above + beta"),
+    ("below - slope", "below + slope"),
+    ("found += product", "found[:] = product"),
+    ("coefficients[:] = 0.0", "pass"),
+    ("compact[q * count + p]", "compact[p * work.lives[source] + q]"),
     ("low if slope >= 0.0 else high", "high if slope >= 0.0 else low"),
-    ("value - slack if", "value + slack if"),
+    ("value[row] - slack if", "value[row] + slack if"),
     ("work.constant[half + p] = bias, -bias", "work.constant[half + p] = bias, bias"),
-    (
-        "work.rows[source, half + p, j] = weight, -weight",
-        "work.rows[source, half + p, j] = weight, weight",
-    ),
+    ("found[j, half + p] = weight, -weight", "found[j, half + p] = weight, weight"),
     ("if low > high:", "if low >= high:"),
     ("max(lower[above, i], lower[member, i])", "max(upper[above, i], lower[member, i])"),
     ("empty[member] |= empty[above]", "empty[member] |= not empty[above]"),
     ("if phase > 0 and low < 0.0", "if phase < 0 and low < 0.0"),
-    ("max(lower[i], 0.0), max(upper[i], 0.0)", "lower[i], upper[i]"),
+    ("max(upper[i], 0.0)", "max(lower[i], 0.0)"),
 )
 
 

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier.ir.graph import Neuron
-from verifier.proof.literals import HalfSpace, Literal, Path, Phase, covers, implies
+from verifier.proof.literals import (
+    HalfSpace,
+    Literal,
+    Path,
+    Phase,
+    covers,
+    implies,
+    without_implied,
+)
 
 THRESHOLDS = (-1.0, -0.0, 0.0, 0.5)
 LITERALS = st.one_of(
@@ -60,3 +68,14 @@ def test_a_covered_path_has_only_points_of_the_core(core: Path, path: Path) -> N
 def test_a_core_covers_every_longer_path(path: Path, more: Path) -> None:
     assert covers(path, (*more, *path))
     assert covers((), path)
+
+
+@given(path=PATHS)
+def test_without_implied_literals_a_path_has_the_same_points_and_needs_each_literal_left(
+    path: Path,
+) -> None:
+    short = without_implied(path)
+
+    assert members(short) == members(path)
+    for i, literal in enumerate(short):
+        assert not any(implies(other, literal) for other in short[:i] + short[i + 1 :])

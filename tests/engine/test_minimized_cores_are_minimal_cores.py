@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,14 +19,15 @@ from tests.proof.small_proofs import (
 from verifier.engine.cover import cover
 from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.limits import Budget
-from verifier.engine.minimize import KEEP, _margins, _merge, minimize
+from verifier.engine.minimize import KEEP, _merge, minimize
 from verifier.engine.region import root, split
+from verifier.engine.region_tree import RegionTree
 from verifier.ir.graph import Neuron
 from verifier.proof.literals import HalfSpace, Phase
 from verifier.proof.muc import Core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from verifier.engine.problem import Problem
     from verifier.options import EngineOptions
@@ -119,14 +121,15 @@ def test_a_spent_budget_leaves_the_cores_as_they_were() -> None:
 @pytest.mark.parametrize("trials", [0, 1, 5])
 def test_only_so_many_literals_are_tried(trials: int, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
+    bound_paths = RegionTree.of
 
-    def counted(problem: Problem, trials: dict[int, tuple[Core, Path]]) -> dict[int, float]:
-        tried.append(len(trials))
-        return _margins(problem, trials)
+    def counted(problem: Problem, group: int, paths: Sequence[Path]) -> RegionTree:
+        tried.append(len(paths))
+        return bound_paths(problem, group, paths)
 
-    monkeypatch.setattr("verifier.engine.minimize._margins", counted)
+    monkeypatch.setattr(RegionTree, "of", counted)
     monkeypatch.setattr("verifier.engine.region_tree.CHUNK", 2)
-    for problem, given in searched(ON_PHASES):
+    for problem, given in chain(searched(ON_PHASES), searched(ON_INPUTS)):
         tried.clear()
 
         cores, leaves = minimize(problem, given, Budget(), trials)

@@ -76,10 +76,14 @@ class Workspace(NamedTuple):
         alpha: Slope of each neuron's lower line.
         slope: Slope of its upper line.
         offset: Constant of its upper line.
+        mass: Least mass on its upper line.
+        beta: Signed mass on its phase.
+        gap: What its upper line costs the first row.
         live: For each source, the indices of its live entries.
         lives: How many they are.
-        compact: For each edge, its matrix between live entries, row by row.
-        rows: For each source, coefficients of each row on its live entries.
+        compact: For each edge, its matrix between live entries, column by column.
+        rows: For each source, the coefficients of all rows on its first live entry, then those on
+            its second, and so on.
         used: Whether any row reads the source.
         constant: Constant of each row.
         terms: Magnitude of all terms of each row so far.
@@ -92,6 +96,9 @@ class Workspace(NamedTuple):
     alpha: Array
     slope: Array
     offset: Array
+    mass: Array
+    beta: Array
+    gap: Array
     live: Indices
     lives: Indices
     compact: Array
@@ -123,10 +130,13 @@ def workspace(net: Network, scale: Array, rows: int) -> Workspace:
         alpha=np.empty(neurons),
         slope=np.empty(neurons),
         offset=np.empty(neurons),
+        mass=np.empty(neurons),
+        beta=np.empty(neurons),
+        gap=np.zeros(neurons),
         live=live,
         lives=lives,
         compact=np.empty((len(net.source), widest * widest)),
-        rows=np.empty((sources, rows, widest)),
+        rows=np.empty((sources, widest * rows)),
         used=np.zeros(sources, dtype=np.bool_),
         constant=np.empty(rows),
         terms=np.empty(rows),

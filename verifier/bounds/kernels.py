@@ -3,9 +3,12 @@
 
 Then only *live* neurons count: one that is inactive in the region is exactly 0 there and drops out
 of every product, with its row. On ACAS Xu, where most neurons are decided in most regions, that
-takes a sixth to an eighth of the time of matrix products (``python -m benchmarks.bounding``). But
+takes a small part of the time of matrix products (ADR-0010, ``python -m benchmarks.bounding``). But
 loading a compiler takes half a second, so small work does not come here. Results differ in rounding
 only; both ways meet the same exact oracles.
+
+Functions are inlined, and inner loops read local arrays: a call, or a view of an array, costs numba
+two atomic counts of references for each array, which is as much as a row of arithmetic.
 
 Numba keeps compiled code on disk, beside this file or in the user's cache; where it can write to
 neither, each process compiles anew. It compiles without fast-math: NaN and infinity keep their
@@ -38,7 +41,8 @@ from verifier.bounds.kernel_data import (
 UNIT, TINY, HUGE = 2.0**-53, 2.0**-900, 2.0**1000
 NETWORK = "place edges source matrix weights transposed bias error"
 REGIONS = "box_lower box_upper lower upper"
-STATE = "middle half magnitude alpha slope offset live lives compact rows used constant terms scale"
+LINES = "alpha slope offset mass beta gap"
+STATE = f"middle half magnitude {LINES} live lives compact rows used constant terms scale"
 FIELDS = [names.split() for names in (NETWORK, REGIONS, STATE)]
 if (UNIT, TINY, HUGE, FIELDS) != (layers.UNIT, layers.TINY, layers.HUGE, kernel_data.FIELDS):
     message = "kernels.py was written for other constants or fields: bring it up to date"
@@ -55,7 +59,7 @@ def _can_be_kept() -> bool:
 
 
 compiled = njit(cache=_can_be_kept(), nogil=True, error_model="numpy")
-inner = njit(nogil=True, error_model="numpy")
+inner = njit(nogil=True, error_model="numpy", inline="always")
 
 
 @inner
@@ -94,37 +98,34 @@ def set_source(work: Workspace, first: int, lower: Array, upper: Array) -> None:
 
 
 @inner
-def add_columns(
-    centre: Array, radius: Array, terms: Array, column: Array, value: tuple[float, float, float]
-) -> None:
-    """Add one source entry's share to the intervals of a layer."""
-    middle, half, magnitude = value
-    for i in range(len(column)):
-        absolute = abs(column[i]) + TINY
-        centre[i] += middle * column[i]
-        radius[i] += half * absolute
-        terms[i] += magnitude * absolute
-
-
-@inner
 def interval_layer(net: Network, work: Workspace, layer: int) -> tuple[Array, Array]:
-    """Bound a layer by sending each term to the end of its interval that the sign prefers."""
+    """Bound a layer by sending each term to the end of its interval that the sign prefers.
+
+    Layers before it are ready for substitution.
+    """
     first = net.place[layer + 1]
     width = net.place[layer + 2] - first
-    centre, radius, terms = np.empty(width), np.empty(width), np.empty(width)
+    middle, half, magnitude, transposed = work.middle, work.half, work.magnitude, net.transposed
+    centre, radius, terms = np.empty(width), np.zeros(width), np.empty(width)
     for i in range(width):
-        bias = net.bias[first - net.place[1] + i]
-        centre[i], radius[i], terms[i] = bias, 0.0, abs(bias) + TINY
+        centre[i] = net.bias[first - net.place[1] + i]
+        terms[i] = abs(centre[i]) + TINY
     for edge in range(net.edges[layer], net.edges[layer + 1]):
-        start = net.place[net.source[edge]]
-        for j in range(net.place[net.source[edge] + 1] - start):
-            value = (work.middle[start + j], work.half[start + j], work.magnitude[start + j])
-            column = net.transposed[net.matrix[edge] + j * width :][:width]
-            add_columns(centre, radius, terms, column, value)
+        source = net.source[edge]
+        for place in range(work.lives[source]):
+            j = work.live[source, place]
+            entry, start = net.place[source] + j, net.matrix[edge] + j * width
+            column = transposed[start : start + width]
+            for i in range(width):
+                weight = column[i]
+                absolute = abs(weight) + TINY
+                centre[i] += middle[entry] * weight
+                radius[i] += half[entry] * absolute
+                terms[i] += magnitude[entry] * absolute
     # |centre| and radius are both at most the terms, so this covers every rounding above.
     for i in range(width):
-        spread = radius[i] + (net.error * terms[i] + TINY)
-        centre[i], radius[i] = centre[i] - spread, centre[i] + spread
+        reach = radius[i] + (net.error * terms[i] + TINY)
+        centre[i], radius[i] = centre[i] - reach, centre[i] + reach
     return centre, radius
 
 
@@ -134,108 +135,106 @@ def admit_layer(net: Network, work: Workspace, layer: int, region: Regions, chos
 
     Layers before it are ready. Neurons with mass on a literal are live even where inactive.
     """
-    alpha, _, beta = chosen
     first = net.place[layer + 1] - net.place[1]
     live, count = work.live[layer + 1], 0
     for i in range(net.place[layer + 2] - net.place[layer + 1]):
         n = first + i
         low, high = region.lower[n], region.upper[n]
         work.alpha[n], work.slope[n], work.offset[n] = relax(low, high)
-        if len(alpha) > 0 and not (low >= 0.0 or high <= 0.0):
-            work.alpha[n] = alpha[n]
+        work.mass[n], work.beta[n] = 0.0, 0.0
+        if len(chosen[0]) > 0:
+            work.mass[n], work.beta[n] = chosen[1][n], chosen[2][n]
+            if not (low >= 0.0 or high <= 0.0):
+                work.alpha[n] = chosen[0][n]
         is_inactive = high <= 0.0 and not low >= 0.0
-        if not is_inactive or (len(beta) > 0 and beta[n] != 0.0):
+        if not is_inactive or work.beta[n] != 0.0:
             live[count] = i
             count += 1
     work.lives[layer + 1] = count
     for edge in range(net.edges[layer], net.edges[layer + 1]):
         source = net.source[edge]
-        width = net.place[source + 1] - net.place[source]
-        for p in range(count):
-            row = net.weights[net.matrix[edge] + live[p] * width :][:width]
-            for q in range(work.lives[source]):
-                work.compact[edge, p * work.lives[source] + q] = row[work.live[source, q]]
+        width, before = net.place[source + 1] - net.place[source], work.live[source]
+        start, compact = net.matrix[edge], work.compact[edge]
+        for q in range(work.lives[source]):
+            for p in range(count):
+                compact[q * count + p] = net.weights[start + live[p] * width + before[q]]
 
 
 @inner
-def substitute(net: Network, work: Workspace, rows: int, chosen: Chosen, gaps: Array) -> None:
-    """Replace, from the last layer to the first, each postactivation by what its layer reads.
+def rows_of(work: Workspace, source: int, rows: int) -> Array:
+    """Return coefficients on live entries of a source, shape (entries, rows).
 
-    All layers that the rows read are ready. ``gaps`` takes what each neuron's upper line costs.
+    An entry's coefficients, one for each row, lie side by side, so its line is applied to all of
+    them by vector instructions.
     """
-    for source in range(len(work.lives) - 1, 0, -1):
-        if not work.used[source] and len(chosen[0]) == 0:
-            continue
+    entries = work.lives[source]
+    return work.rows[source, : entries * rows].reshape((entries, rows))
+
+
+@inner
+def substitute(net: Network, work: Workspace, rows: int, last: int) -> None:
+    """Replace, from source ``last`` to the first, each postactivation by what its layer reads.
+
+    Layers up to there are ready. Of the first row, what each upper line costs it is noted.
+    """
+    constant, terms = work.constant, work.terms
+    for source in range(last, 0, -1):
+        first, live, count = net.place[source], work.live[source], work.lives[source]
+        coefficients = rows_of(work, source, rows)
         if not work.used[source]:
-            work.rows[source, :rows] = 0.0
-        for row in range(rows):
-            relax_row(net, work, source, row, chosen, gaps)
+            coefficients[:] = 0.0
+        for place in range(count):
+            n, scale = first - net.place[1] + live[place], work.scale[first + live[place]]
+            alpha, slope, offset = work.alpha[n], work.slope[n], work.offset[n]
+            mass, beta, bias = work.mass[n], work.beta[n], net.bias[n]
+            work.gap[n] = max(-coefficients[place, 0], 0.0, mass) * offset
+            for row in range(rows):
+                coefficient = coefficients[place, row]
+                above = max(-coefficient, 0.0, mass)
+                below = coefficient + above
+                on_z = alpha * below - slope * above - beta
+                constant[row] += on_z * bias - above * offset
+                terms[row] += (below + above + abs(beta) + TINY) * scale + above * offset
+                coefficients[place, row] = on_z
         for edge in range(net.edges[source - 1], net.edges[source]):
-            push_rows(net, work, source, edge, rows)
+            target = net.source[edge]
+            columns, found = work.lives[target], rows_of(work, target, rows)
+            matrix = work.compact[edge, : columns * count].reshape((columns, count))
+            if count > 0 and columns > 0:
+                add_product(matrix, coefficients, found, work.used[target])
+                work.used[target] = True
 
 
 @inner
-def relax_row(
-    net: Network, work: Workspace, source: int, row: int, chosen: Chosen, gaps: Array
-) -> None:
-    """Turn a row's coefficients on postactivations into those on preactivations."""
-    first, inputs = net.place[source], net.place[1]
-    _, q, beta = chosen
-    live, coefficients = work.live[source], work.rows[source, row]
-    constant, terms = work.constant[row], work.terms[row]
-    for place in range(work.lives[source]):
-        n = first - inputs + live[place]
-        coefficient = coefficients[place]
-        above = max(-coefficient, 0.0)
-        mass = 0.0
-        if len(q) > 0:
-            above, mass = max(above, q[n]), beta[n]
-        below = coefficient + above
-        gap = above * work.offset[n]
-        if len(gaps) > 0:
-            gaps[n] = gap
-        on_z = work.alpha[n] * below - work.slope[n] * above - mass
-        constant += on_z * net.bias[n] - gap
-        terms += (below + above + abs(mass) + TINY) * work.scale[first + live[place]] + gap
-        coefficients[place] = on_z
-    work.constant[row], work.terms[row] = constant, terms
+def add_product(left: Array, right: Array, found: Array, is_used: bool) -> None:
+    """Add a product of matrices to what was found so far, if anything was."""
+    if is_used:
+        product = np.empty(found.shape)
+        np.dot(left, right, product)
+        found += product
+    else:
+        np.dot(left, right, found)
 
 
 @inner
-def push_rows(net: Network, work: Workspace, source: int, edge: int, rows: int) -> None:
-    """Add what coefficients on preactivations are on one of the sources that they read."""
-    count, target = work.lives[source], net.source[edge]
-    columns = work.lives[target]
-    if count == 0 or columns == 0:
-        return
-    left, product = np.empty((rows, count)), np.empty((rows, columns))
-    for row in range(rows):
-        for p in range(count):
-            left[row, p] = work.rows[source, row, p]
-    np.dot(left, work.compact[edge, : count * columns].reshape((count, columns)), product)
-    for row in range(rows):
-        for q in range(columns):
-            before = work.rows[target, row, q] if work.used[target] else 0.0
-            work.rows[target, row, q] = before + product[row, q]
-    work.used[target] = True
-
-
-@inner
-def concretize(net: Network, work: Workspace, row: int, region: Regions) -> tuple[float, float]:
-    """Return the least value of a row over the box, slack subtracted, and the slack.
+def concretize(net: Network, work: Workspace, rows: int, region: Regions) -> None:
+    """Turn constants into least values over the box, slacks subtracted, and terms into slacks.
 
     Every term so far, partial sums included, is at most ``terms``. So where that is no more than
     ``HUGE`` nothing has overflowed, and elsewhere, NaN included, there is no bound.
     """
-    value, terms = work.constant[row], work.terms[row]
-    if work.used[0]:
-        for i in range(net.place[1]):
-            slope = work.rows[0, row, i]
-            low, high = region.box_lower[i], region.box_upper[i]
-            value += slope * (low if slope >= 0.0 else high)
-            terms += (abs(slope) + TINY) * max(abs(low), abs(high))
-    slack = net.error * terms + TINY
-    return (value - slack if terms <= HUGE else -np.inf), slack
+    value, terms, slopes = work.constant, work.terms, rows_of(work, 0, rows)
+    for i in range(net.place[1] if work.used[0] else 0):
+        low, high = region.box_lower[i], region.box_upper[i]
+        most = max(abs(low), abs(high))
+        for row in range(rows):
+            slope = slopes[i, row]
+            value[row] += slope * (low if slope >= 0.0 else high)
+            terms[row] += (abs(slope) + TINY) * most
+    for row in range(rows):
+        slack = net.error * terms[row] + TINY
+        value[row] = value[row] - slack if terms[row] <= HUGE else -np.inf
+        terms[row] = slack
 
 
 @inner
@@ -244,6 +243,7 @@ def start_neuron_rows(net: Network, work: Workspace, layer: int, neurons: Indice
     first = net.place[layer + 1] - net.place[1]
     half = len(neurons)
     work.used[:] = False
+    terms, scale, transposed = work.terms, work.scale, net.transposed
     for p in range(half):
         bias = net.bias[first + neurons[p]]
         work.constant[p], work.constant[half + p] = bias, -bias
@@ -251,16 +251,14 @@ def start_neuron_rows(net: Network, work: Workspace, layer: int, neurons: Indice
     for edge in range(net.edges[layer], net.edges[layer + 1]):
         source = net.source[edge]
         start, live = net.place[source], work.live[source]
-        width = net.place[source + 1] - start
         work.used[source] = True
-        for p in range(half):
-            row = net.weights[net.matrix[edge] + neurons[p] * width :][:width]
-            terms = 0.0
-            for j in range(work.lives[source]):
-                weight = row[live[j]]
-                work.rows[source, p, j], work.rows[source, half + p, j] = weight, -weight
-                terms += (abs(weight) + TINY) * work.scale[start + live[j]]
-            work.terms[p] += terms
+        height, found = net.place[layer + 2] - net.place[layer + 1], rows_of(work, source, 2 * half)
+        for j in range(work.lives[source]):
+            column = net.matrix[edge] + live[j] * height
+            for p in range(half):
+                weight = transposed[column + neurons[p]]
+                found[j, p], found[j, half + p] = weight, -weight
+                terms[p] += (abs(weight) + TINY) * scale[start + live[j]]
     for p in range(half):
         work.terms[half + p] = work.terms[p]
 
@@ -298,13 +296,12 @@ def bound_layer(net: Network, work: Workspace, layer: int, region: Regions, phas
         return empty  # The first layer's intervals are exact: no relaxation to improve on.
     neurons = unstable[:count]
     start_neuron_rows(net, work, layer, neurons)
-    nothing = np.empty(0)
-    substitute(net, work, 2 * count, (nothing, nothing, nothing), nothing)
+    substitute(net, work, 2 * count, layer)
+    concretize(net, work, 2 * count, region)
+    found = work.constant
     for p in range(count):
         n = first - inputs + neurons[p]
-        low, _ = concretize(net, work, p, region)
-        minus_high, _ = concretize(net, work, count + p, region)
-        low, high = max(lower[n], low), min(upper[n], -minus_high)
+        low, high = max(lower[n], found[p]), min(upper[n], -found[count + p])
         lower[n], upper[n], is_crossed = cut(low, high, phases[n])
         empty |= is_crossed
     return empty
@@ -376,10 +373,13 @@ def lower_bounds(
         start_row(work, net.place, rows[0][row])
         work.constant[0] = rows[1][row]
         work.terms[0] += rows[2][row]
-        substitute(net, work, 1, multipliers, gaps[row])
-        value[row], slack[row] = concretize(net, work, 0, region)
+        work.gap[:] = 0.0
+        substitute(net, work, 1, len(net.edges) - 1)
+        gaps[row] = work.gap
+        concretize(net, work, 1, region)
+        value[row], slack[row] = work.constant[0], work.terms[0]
         if work.used[0]:
-            slopes[row] = work.rows[0, 0, : net.place[1]]
+            slopes[row] = work.rows[0, : net.place[1]]
     return value, slack, slopes, gaps
 
 
@@ -392,7 +392,7 @@ def start_row(work: Workspace, place: Indices, coefficients: Array) -> None:
         work.used[source] = False
         for j in range(work.lives[source]):
             entry = start + work.live[source, j]
-            work.rows[source, 0, j] = coefficients[entry]
+            work.rows[source, j] = coefficients[entry]
             work.used[source] |= coefficients[entry] != 0.0
             terms += (abs(coefficients[entry]) + TINY) * work.scale[entry]
     work.terms[0] = terms

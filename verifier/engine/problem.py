@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 
 DEFAULTS = EngineOptions()
-COMPILED_FROM = 200_000
+COMPILED_FROM = 100_000
 """Neurons in all regions to bound from which compiled loops are used: less takes less time than
-loading them. (Network ACAS Xu 1_1: 667 regions.)"""
+loading them. (Network ACAS Xu 1_1: 334 regions.)"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,21 +91,31 @@ class RegionTree:
         The core's path does not count. Where the region is empty that is infinity, and where the
         core has no multipliers minus infinity.
         """
+        return self.margins_and_slopes(cores)[0]
+
+    def margins_and_slopes(self, cores: Sequence[Core]) -> tuple[Array, Array]:
+        """Return the margins, and the slopes of the linear functions that they are the least of.
+
+        Slopes have shape (paths, input width); where nothing was evaluated they are 0.
+        """
         leaves = self.leaves
         empty = self.bounds.empty[leaves]
         margins = np.where(empty, np.inf, -np.inf)
+        slopes = np.zeros((len(leaves), self.problem.layers.input_width))
         chosen = {
             i: core.multipliers
             for i, core in enumerate(cores)
             if core.multipliers is not None and not empty[i]
         }
         if chosen:
-            nodes = leaves[list(chosen)]
-            cases = [cores[i].case for i in chosen]
+            members = list(chosen)
+            nodes = leaves[members]
+            cases = [cores[i].case for i in members]
             bounds, phases = self.bounds.take(nodes), self.tree.phases[nodes]
             places = Places(self.group, bounds, phases, cases)
-            margins[list(chosen)] = evaluate_in(self.problem, places, list(chosen.values())).value
-        return margins
+            bound = evaluate_in(self.problem, places, list(chosen.values()))
+            margins[members], slopes[members] = bound.value, bound.slopes
+        return margins, slopes
 
 
 # The node above, and the literals that lead from there to a node.

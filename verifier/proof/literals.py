@@ -57,6 +57,17 @@ def implies(stronger: Literal, weaker: Literal) -> bool:
             return stronger == weaker
 
 
+def without_implied(path: Path) -> Path:
+    """Return the path without literals that another one on it implies."""
+    return tuple(
+        literal
+        for i, literal in enumerate(path)
+        if not any(
+            implies(other, literal) and (other != literal or j < i) for j, other in enumerate(path)
+        )
+    )
+
+
 def covers(core: Path, path: Path) -> bool:
     """Tell whether every point of ``path`` satisfies all of ``core``."""
     given = set(path)
