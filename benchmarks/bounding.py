@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.arguments import proved
 from verifier.bounds.intersection import bound_regions
 from verifier.engine.problem import Problem
-from verifier.engine.region_tree import RegionTree
+from verifier.engine.region_tree import ALONG, RegionTree
 from verifier.engine.threads import single_threaded
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 @single_threaded()
 def _measure(problem: Problem, paths: list[tuple[Literal, ...]]) -> None:
-    regions = RegionTree.of(problem, 0, paths)
+    regions = RegionTree.of(problem, 0, paths, ALONG)
     nodes = np.arange(1, len(regions.tree.above))
     above, own = regions.bounds.take(regions.tree.above[nodes]), regions.bounds.take(nodes)
     inherited = replace(above, box=own.box, empty=np.zeros_like(own.empty))

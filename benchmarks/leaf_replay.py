@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from benchmarks.subject import attacked, concluded, search_of
 from verifier.engine.evaluate import Query
 from verifier.engine.refute import PROGRAM_LIMIT, refute
-from verifier.engine.region_tree import RegionTree, in_chunks
+from verifier.engine.region_tree import ALONG, RegionTree, in_chunks
 from verifier.engine.search import Outcome
 from verifier.engine.threads import single_threaded
 from verifier.engine.translate import Translation
@@ -68,7 +68,8 @@ def _solved(search: Search, leaves: list[CasePath]) -> list[Attempt]:
             for chunk in in_chunks(members):
                 if search.budget.is_spent:
                     return open_
-                tree = RegionTree.of(search.problem, group, [path for _, path in chunk])
+                paths = [path for _, path in chunk]
+                tree = RegionTree.of(search.problem, group, paths, ALONG)
                 queries = [Query(tree.region(i), case) for i, (case, _) in enumerate(chunk)]
                 search.statistics.calls["leaf"] += len(queries)
                 for attempt in refute(search.problem, queries, PROGRAM_LIMIT):

@@ -24,7 +24,7 @@ from verifier.bounds.layers import Layers
 from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.problem import Problem
 from verifier.engine.region import root, split
-from verifier.engine.region_tree import RegionTree
+from verifier.engine.region_tree import ALONG, RegionTree
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.graph import Neuron
 from verifier.proof.muc import Multipliers
@@ -141,7 +141,7 @@ def results(problem: Problem, regions: list[Region]) -> list[Any]:
     masses = {Neuron(k, i): 0.25 for k, n in enumerate(problem.layers.widths) for i in range(n)}
     rows = Multipliers(np.ones(problem.groups[0].objectives[0].count), {}, masses)
     bound = evaluate(problem, [Query(child, 0) for child in children], [rows] * len(children))
-    together = RegionTree.of(problem, 0, [child.path for child in children]).bounds
+    together = RegionTree.of(problem, 0, [child.path for child in children], ALONG).bounds
     ends = [together.neurons.lower, together.neurons.upper]
     ends += [end for c in children for end in (c.bounds.neurons.lower, c.bounds.neurons.upper)]
     return [*ends, bound.value, bound.slopes, bound.slack, bound.gaps]

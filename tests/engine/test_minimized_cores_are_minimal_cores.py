@@ -20,8 +20,7 @@ from verifier.engine.cover import cover
 from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.limits import Budget
 from verifier.engine.minimize import KEEP, _merge, minimize
-from verifier.engine.region import root, split
-from verifier.engine.region_tree import RegionTree
+from verifier.engine.region_tree import STRAIGHT, RegionTree
 from verifier.ir.graph import Neuron
 from verifier.proof.literals import HalfSpace, Phase
 from verifier.proof.muc import Core
@@ -47,10 +46,8 @@ def searched(options: EngineOptions) -> Iterator[tuple[Problem, list[Core]]]:
 
 
 def margin_over(problem: Problem, core: Core, path: Path) -> float:
-    """Evaluate a core's multipliers over the region of a path, one literal after the other."""
-    region = root(problem, problem.group_of(core.case))
-    for literal in path:
-        [region] = split(problem, [(region, literal)])
+    """Evaluate a core's multipliers over the region of a path, bounded straight from the root."""
+    region = RegionTree.of(problem, problem.group_of(core.case), [path], STRAIGHT).region(0)
     assert core.multipliers is not None
     bound = evaluate(problem, [Query(region, core.case)], [core.multipliers])
     return float(bound.value[0])
@@ -123,9 +120,9 @@ def test_only_so_many_literals_are_tried(trials: int, monkeypatch: pytest.Monkey
     tried: list[int] = []
     bound_paths = RegionTree.of
 
-    def counted(problem: Problem, group: int, paths: Sequence[Path]) -> RegionTree:
+    def counted(problem: Problem, group: int, paths: Sequence[Path], stride: int) -> RegionTree:
         tried.append(len(paths))
-        return bound_paths(problem, group, paths)
+        return bound_paths(problem, group, paths, stride)
 
     monkeypatch.setattr(RegionTree, "of", counted)
     monkeypatch.setattr("verifier.engine.region_tree.CHUNK", 2)

@@ -17,7 +17,7 @@ import numpy as np
 from verifier.certificate.format import FORMAT
 from verifier.certificate.values import MOST_CHARACTERS
 from verifier.engine.region import exact_bounds
-from verifier.engine.region_tree import RegionTree, in_chunks
+from verifier.engine.region_tree import ALONG, STRAIGHT, RegionTree, in_chunks
 from verifier.errors import RefusedError
 from verifier.ir.fingerprint import fingerprint
 from verifier.ir.graph import Neuron
@@ -94,7 +94,7 @@ def _atom(atom: int | Neuron | tuple[int, float]) -> list[Any]:
             return ["at_most", *atom]
 
 
-STRIDES = (1 << 30, 8, 4, 2, 1)
+STRIDES = (STRAIGHT, 8, 4, 2, ALONG)
 """By how many literals a region is below the one it is bounded from; the largest that will do is
 taken. Most cores are refuted by bounds straight from the root, and regions are what takes a checker
 its time."""
@@ -126,7 +126,7 @@ class _Writer:
         left = list(cores)
         for stride in STRIDES:
             tree = RegionTree.of(self._problem, group, [core.path for core in left], stride)
-            done = _refuted(left, tree) if stride > 1 else [True] * len(left)
+            done = _refuted(left, tree) if stride != ALONG else [True] * len(left)
             for number, core in enumerate(left):
                 if done[number]:
                     self._add(core, tree, number, stride)

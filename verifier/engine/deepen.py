@@ -5,11 +5,11 @@ A leaf whose margin is thinner than what compression changes has to be repaired 
 each variant. Splitting it once, here, makes two parts of more margin, and re-validating two parts
 costs far less than one linear program. But parts that no variant needs cost time too.
 
-So compression is *rehearsed*: on a copy of the network, with every weight moved at random by a
-fraction of the step of an 8-bit grid, leaves are re-validated just as on a variant. Those that
-fail are split. A part keeps the multipliers of the leaf where they will do in its smaller region,
-or else gets its own, the best that the linear program finds on the original. The core keeps its
-place: it is tried first, its leaves only where it fails.
+So compression is *rehearsed*: on a copy of the network, with every weight moved at random by up to
+a step of an 8-bit grid, leaves are re-validated just as on a variant, with bounds straight from the
+root. Those that fail are split. A part keeps the multipliers of the leaf where they will do in its
+smaller region, or else gets its own, the best that the linear program finds on the original. The
+core keeps its place: it is tried first, its leaves only where it fails.
 
 Nothing here decides a verdict: a rehearsal says where margin is thin, and every part is a core's
 leaf like any other, worth what its multipliers prove on the network at hand.
@@ -25,8 +25,7 @@ import numpy as np
 from verifier.engine.decide import candidates
 from verifier.engine.evaluate import Query
 from verifier.engine.refute import PROGRAM_LIMIT, screen, strengthen
-from verifier.engine.region import split
-from verifier.engine.region_tree import RegionTree, in_chunks
+from verifier.engine.region_tree import STRAIGHT, RegionTree, in_chunks
 from verifier.proof.muc import Leaf
 
 if TYPE_CHECKING:
@@ -37,14 +36,14 @@ if TYPE_CHECKING:
     from verifier.engine.problem import Problem
     from verifier.engine.region import Region
     from verifier.options import EngineOptions
+    from verifier.proof.literals import Path
     from verifier.proof.muc import Core
 
-REHEARSALS = 1
-MOVE = 0.3 / 127
-"""Largest change of a weight relative to the largest of its matrix: 0.3 steps of an 8-bit grid.
-With whole steps proofs grow many times over, and what variants save by it they lose again."""
-ROUNDS = 2
-GROWTH = 0.5
+REHEARSALS = 2
+MOVE = 1.0 / 127
+"""Largest change of a weight relative to the largest of its matrix: a step of an 8-bit grid."""
+ROUNDS = 3
+GROWTH = 1.0
 """Most parts that are added, relative to the number of leaves."""
 
 
@@ -132,10 +131,13 @@ class _Deepening:
         evidence = [self._evidence(leaf) for leaf in leaves]
         worst = np.full(len(leaves), np.inf)
         for rehearsal in self.rehearsals:
-            tree = RegionTree.of(rehearsal, self.group, [leaf.path for leaf in leaves])
+            tree = self._regions(rehearsal, [leaf.path for leaf in leaves])
             worst = np.minimum(worst, tree.margins(evidence))
         # Minus infinity stands for no multipliers: only exact arithmetic refutes that leaf.
         return np.flatnonzero((worst <= 0.0) & (worst > -np.inf)).tolist()
+
+    def _regions(self, problem: Problem, paths: Sequence[Path]) -> RegionTree:
+        return RegionTree.of(problem, self.group, paths, STRAIGHT)
 
     def _evidence(self, leaf: Leaf) -> Core:
         core = self.cores[leaf.core]
@@ -143,7 +145,7 @@ class _Deepening:
 
     def _halves(self, leaves: Sequence[Leaf]) -> list[list[Leaf]]:
         """Return the halves of each leaf; none where it has no split, or one is not refuted."""
-        tree = RegionTree.of(self.problem, self.group, [leaf.path for leaf in leaves])
+        tree = self._regions(self.problem, [leaf.path for leaf in leaves])
         queries = [
             Query(tree.region(number), self.cores[leaf.core].case)
             for number, leaf in enumerate(leaves)
@@ -155,7 +157,9 @@ class _Deepening:
             for literal in candidates(attempt, whole, wide=False)[:1]
             for side in (literal.negated(), literal)
         ]
-        regions = split(self.problem, [(queries[number].region, side) for number, side in sides])
+        paths = [(*leaves[number].path, side) for number, side in sides]
+        parts = self._regions(self.problem, paths)
+        regions = [parts.region(i) for i in range(len(paths))]
         halves = self._refuted([leaves[number] for number, _ in sides], regions)
         found: list[list[Leaf]] = [[] for _ in leaves]
         for (number, _), half in zip(sides, halves, strict=True):

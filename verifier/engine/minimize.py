@@ -5,7 +5,8 @@ Each literal that a core can do without makes it apply to more of the input spac
 thing less that compression can break. But a minimal core has a thin margin, and thin margins are
 what compression breaks first. So a literal is dropped only when the core's *own multipliers* still
 refute the larger region with at least ``KEEP`` of the leaf's margin. That is the theory which
-minimality refers to: re-evaluation of stored multipliers, which is also what reuse will do.
+minimality refers to: evaluation of stored multipliers with bounds straight from the root, which is
+also what reuse tries first.
 
 Deletion (Marques-Silva 2010): one literal at a time, in path order, each success for good. All
 cores are tried side by side, so a trial is a row of a batch. Two things save trials: half-spaces
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.engine.region_tree import RegionTree, in_chunks
+from verifier.engine.region_tree import STRAIGHT, RegionTree, in_chunks
 from verifier.proof.literals import HalfSpace, Phase, without_implied
 from verifier.proof.muc import Core, Leaf
 
@@ -89,7 +90,7 @@ def _shrink(
             break
         tried += len(active)
         paths = [state.trial() for state in active]
-        tree = RegionTree.of(problem, group, paths)
+        tree = RegionTree.of(problem, group, paths, STRAIGHT)
         found = tree.margins_and_slopes([state.core for state in active])
         for state, path, margin, slopes in zip(active, paths, *found, strict=True):
             state.settle(path, float(margin), slopes)

@@ -2,9 +2,9 @@
 """Which cores of the original are valid on the compressed network, by their own multipliers?
 
 A core is valid where its stored multipliers give a positive bound over its region, with bounds of
-neurons that are computed anew on this network. Most of the time goes to those bounds. (Bounding
-regions straight from the root first, and along their paths only where that is not enough, saves
-half of the regions and most of the sharing between paths: no faster on ACAS Xu.)
+neurons that are computed anew on this network. Most of the time goes to those bounds. So there are
+three tries, each for what the last one left: the core, and then its parts, with bounds straight
+from the root, a region each; and both again with bounds along their paths.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.engine.limits import Progress
-from verifier.engine.region_tree import RegionTree, in_chunks
+from verifier.engine.region_tree import ALONG, STRAIGHT, RegionTree, in_chunks
 from verifier.engine.repair import Failed
 from verifier.proof.muc import Core
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from verifier.engine.region import Region
     from verifier.engine.search import Search
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from verifier.proof.muc import Multipliers
 
 
+WHOLE = -1
+_Key = tuple[int, int]
+"""Number of a candidate, and that of one of its parts, or ``WHOLE``."""
 FEW = 4
 """Where so few parts fail all, splits of the original are not worth keeping: the region is searched
 anew as a whole, split for the network at hand."""
@@ -93,41 +96,59 @@ class Revalidation:
                 self.search.report(Progress("re-validate", self.valid, len(candidates)))
 
     def _try(self, chunk: Sequence[Candidate], group: int) -> None:
-        """Try cores, then the parts of those that fail."""
-        before = len(self.failed)
-        failed = self._tried([candidate.core for candidate in chunk], group)
-        parts = [
-            (i, replace(core, path=part.path, multipliers=part.multipliers() or core.multipliers))
-            for i in failed
+        """Try cores, then the parts of those that fail, then both along their paths."""
+        wholes = {(i, WHOLE): candidate.core for i, candidate in enumerate(chunk)}
+        failed = self._tried(wholes, group, STRAIGHT)
+        parts = {
+            (i, n): replace(
+                core, path=part.path, multipliers=part.multipliers() or core.multipliers
+            )
+            for i, _ in failed
             for core in (chunk[i].core,)
-            for part in chunk[i].parts
+            for n, part in enumerate(chunk[i].parts)
             if part.path != core.path
-        ]
-        failed_parts = self._tried([part for _, part in parts], group)
-        left: dict[int, list[Region]] = {i: [] for i in failed}
-        for number, region in failed_parts.items():
-            left[parts[number][0]].append(region)
-        for i, region in failed.items():
-            core, own = chunk[i].core, chunk[i].parts
-            is_lost = len(left[i]) == len(own) <= FEW
-            if is_lost or any(part.path == core.path for part in own):
-                left[i] = [region]
-            if left[i] or not own:
-                self.failed.append(Failed(core, region, left[i]))
-            else:
-                self.in_parts += 1
-        self.valid += len(chunk) - len(self.failed) + before
+        }
+        open_parts = self._tried(parts, group, STRAIGHT)
+        divided = {
+            i for i, _ in parts if all(part.path != chunk[i].core.path for part in chunk[i].parts)
+        }
+        unsettled = {i for i, _ in failed} - (divided - {i for i, _ in open_parts})
+        regions = {
+            key: region for key, region in (failed | open_parts).items() if key[0] in unsettled
+        }
+        if not self.search.problem.layers.wide:  # There bounds along a path are the same.
+            regions = self._tried({key: (wholes | parts)[key] for key in regions}, group, ALONG)
+        lost = 0
+        for i in sorted(unsettled):
+            left = [regions[i, n] for n in range(len(chunk[i].parts)) if (i, n) in regions]
+            if (i, WHOLE) in regions and (left or i not in divided):
+                self.failed.append(_failed(chunk[i], regions[i, WHOLE], left))
+                lost += 1
+        refuted_whole = len(chunk) - len(failed) + sum((i, WHOLE) not in regions for i in unsettled)
+        self.valid += len(chunk) - lost
+        self.in_parts += len(chunk) - lost - refuted_whole
 
-    def _tried(self, cores: Sequence[Core], group: int) -> dict[int, Region]:
-        """Keep those cores that are refutations; return the others' numbers and regions."""
-        tree = RegionTree.of(self.search.problem, group, [core.path for core in cores])
-        failed: dict[int, Region] = {}
-        for number, (core, margin) in enumerate(
-            zip(cores, tree.margins(cores).tolist(), strict=True)
-        ):
+    def _tried(self, cores: Mapping[_Key, Core], group: int, stride: int) -> dict[_Key, Region]:
+        """Keep those cores that are refutations; return the others' regions."""
+        if not cores:
+            return {}
+        paths = [core.path for core in cores.values()]
+        tree = RegionTree.of(self.search.problem, group, paths, stride)
+        margins = tree.margins(list(cores.values())).tolist()
+        failed: dict[_Key, Region] = {}
+        for number, (key, core) in enumerate(cores.items()):
+            margin = margins[number]
             if margin > 0.0:
                 multipliers = None if margin == np.inf else core.multipliers
                 self.cores.append(Core(core.case, core.path, multipliers, margin))
             else:
-                failed[number] = tree.region(number)
+                failed[key] = tree.region(number)
         return failed
+
+
+def _failed(candidate: Candidate, region: Region, left: list[Region]) -> Failed:
+    """Return what is left to repair of a candidate: the parts given, or all of it."""
+    core, own = candidate.core, candidate.parts
+    is_leaf = any(part.path == core.path for part in own)
+    is_lost = len(left) == len(own) <= FEW
+    return Failed(core, region, [region] if is_leaf or is_lost else left)
