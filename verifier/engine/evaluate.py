@@ -119,7 +119,7 @@ def _combined(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -
     width = {s: problem.layers.place(s).stop - problem.layers.place(s).start for s in sources}
     coefficients = {s: np.zeros((len(cases), width[s])) for s in sources}
     constant, magnitude = np.zeros(len(cases)), np.zeros(len(cases))
-    for case in np.unique(cases).tolist():
+    for case in sorted(set(places.cases)):
         members = np.flatnonzero(cases == case)
         weights = np.array([chosen[i].rows for i in members.tolist()])
         part = group.objectives[case].combine(members, weights)
