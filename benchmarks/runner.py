@@ -55,13 +55,14 @@ def run_suite(suite: Suite, out: Path, jobs: int) -> Iterator[str]:
     Args:
         suite: What to run.
         out: The file of rows; proofs go to a folder of that name with ``.proofs``.
-        jobs: Number of worker processes.
+        jobs: Number of processes; experiments that share their searches share these too.
     """
     done = {row.key for row in read_rows(out)}
     out.parent.mkdir(parents=True, exist_ok=True)
     # Workers inherit it before they import numpy, which reads it once.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    workers = max(jobs // suite.processes, 1)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         futures = {
             pool.submit(run_experiment, suite, experiment, out, done): experiment
             for experiment in suite.experiments
@@ -95,7 +96,9 @@ class _Run:
 
     def __init__(self, suite: Suite, experiment: Experiment, out: Path) -> None:
         self._suite, self._experiment, self._out = suite, experiment, out
-        self._options = EngineOptions(timeout_seconds=suite.timeout_seconds, compiled=True)
+        self._options = EngineOptions(
+            timeout_seconds=suite.timeout_seconds, compiled=True, processes=suite.processes
+        )
         warm_up()
         self._verdict_only = replace(self._options, minimize=False)
         self._graph = read_onnx(suite.folder / experiment.network)

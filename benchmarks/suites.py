@@ -88,6 +88,7 @@ class Suite:
         folder: Where its networks and properties are.
         timeout_seconds: For each single verification.
         ways: Ways by which each variant is verified beside reuse; see ``ways``.
+        processes: How many processes a long search is shared between.
         rounds: How often each way verifies a variant; the run of median cost counts.
         most_cores: The largest proof whose certificate is checked: each core takes the exact
             checker tens of milliseconds.
@@ -102,6 +103,7 @@ class Suite:
     folder: Path
     timeout_seconds: float
     ways: tuple[str, ...]
+    processes: int
     rounds: int
     most_cores: int
     experiments: tuple[Experiment, ...]
@@ -161,6 +163,7 @@ def suite_of(name: str, text: str, data: Path) -> Suite:
         folder,
         float(document["timeout_seconds"]),
         ways,
+        int(document.get("processes", 1)),
         int(document.get("rounds", 1)),
         int(document["most_cores"]),
         experiments,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
@@ -24,10 +25,18 @@ T = TypeVar("T")
 
 
 def cpu_seconds(call: Callable[[], T]) -> tuple[T, float]:
-    """Return what a call returns, and the processor's seconds that this process used for it."""
-    started = time.process_time()
+    """Return what a call returns, and the processor's seconds that were used for it.
+
+    Those of processes that it started and that have ended are included.
+    """
+    started = _used_seconds()
     result = call()
-    return result, time.process_time() - started
+    return result, _used_seconds() - started
+
+
+def _used_seconds() -> float:
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system
 
 
 @cache

@@ -21,6 +21,7 @@ class EngineOptions:
             where the work is large.
         input_split_width: Networks with at most this many inputs are split on inputs; with more
             they are treated as wide (ADR-0011).
+        processes: How many processes a long search is shared between.
         accelerator: Whether long searches on wide networks use an accelerator, if torch is
             installed and has one.
     """
@@ -31,4 +32,5 @@ class EngineOptions:
     minimize: bool = True
     compiled: bool = False
     input_split_width: int = 12
+    processes: int = 1
     accelerator: bool = False

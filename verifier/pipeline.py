@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from verifier.engine.limits import ProgressFn
+    from verifier.engine.search import Stack
     from verifier.ir.graph import Graph
     from verifier.spec.property import Property
 
@@ -227,6 +228,13 @@ def _identity(graph: Graph, proof: Proof) -> NeuronMap:
     return NeuronMap.identity(graph)
 
 
+def _share(search: Search, stack: Stack) -> Outcome:
+    """Load what starts processes where it is wanted."""
+    from verifier.engine.shared_search import search_together
+
+    return search_together(search, stack)
+
+
 class _Run:
     """One verification: what it works with, and how its end is put into words."""
 
@@ -240,8 +248,9 @@ class _Run:
         with self.statistics.timing("bound"):
             self.problem = _problem(graph, prop, options)
         self.exact = Z3(graph, prop, options.timeout_seconds)
+        share = _share if options.processes > 1 else None
         self.search = Search(
-            self.problem, options, self.budget, self.exact, self.statistics, report
+            self.problem, options, self.budget, self.exact, self.statistics, report, share
         )
 
     def attack(

@@ -92,7 +92,7 @@ def test_a_command_without_a_name_or_a_place_is_an_error(text: str) -> None:
 
 
 def test_a_report_counts_and_compares(tmp_path: Path) -> None:
-    suite = Suite("s", "Some", "text", tmp_path, 60.0, (), 1, 0, (), (), {})
+    suite = Suite("s", "Some", "text", tmp_path, 60.0, (), 1, 1, 0, (), (), {})
     rows = [
         Row("ours", "a.onnx", "prop_1.vnnlib", "holds", Cost(Verdict.HOLDS, 1.0, 1.0, 80.0)),
         Row("peer", "a.onnx", "prop_1.vnnlib", "holds", Cost(Verdict.VIOLATED, 4.0, 4.0, 90.0)),

@@ -119,6 +119,8 @@ WRONG_WORDS = {
     "missing option": ["reverify", "NETWORK", "HOLDS"],
     "missing file": ["prove", "nothing.onnx", "HOLDS", "--proof", "p"],
     "folder as file": ["prove", "FOLDER", "HOLDS", "--proof", "p"],
+    "no process": ["prove", "NETWORK", "HOLDS", "--proof", "p", "--processes", "0"],
+    "half a process": ["prove", "NETWORK", "HOLDS", "--proof", "p", "--processes", "1.5"],
     "no time": ["prove", "NETWORK", "HOLDS", "--proof", "p", "--timeout", "0"],
     "time that is no number": ["prove", "NETWORK", "HOLDS", "--proof", "p", "--timeout", "nan"],
     "endless time": ["prove", "NETWORK", "HOLDS", "--proof", "p", "--timeout", "inf"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -78,6 +79,14 @@ def add_search_options(parser: Parser) -> None:
         "--timeout", type=seconds, metavar="SECONDS", help="wall-clock limit (default: none)"
     )
     parser.add_argument(
+        "--processes",
+        type=count,
+        default=usable_cores(),
+        metavar="N",
+        help="share long searches between so many processes (default: %(default)s, the cores that "
+        "this process may use)",
+    )
+    parser.add_argument(
         "--accelerator",
         action="store_true",
         help="let long searches of wide networks use a GPU; needs torch",
@@ -88,6 +97,25 @@ def add_search_options(parser: Parser) -> None:
         default="real",
         help="the arithmetic that the verdict is to be about; real is the only one modelled",
     )
+
+
+def usable_cores() -> int:
+    """Return how many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def count(text: str) -> int:
+    """Read a number of things, at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        msg = f"{text!r} is not a whole number above 0"
+        raise argparse.ArgumentTypeError(msg)
+    return value
 
 
 def seconds(text: str) -> float:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from verifier.cli.arguments import (
 )
 from verifier.cli.files import check_inputs, check_outputs
 from verifier.cli.networks import Network
-from verifier.cli.verification import record, result_json
+from verifier.cli.verification import chosen_options, record, result_json
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +40,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     inputs = (arguments.network, arguments.property)
     check_inputs(inputs)
     check_outputs((arguments.proof, arguments.certificate), inputs)
-    from verifier.options import EngineOptions
     from verifier.pipeline import prove
     from verifier.report import result_text
     from verifier.spec.vnnlib_reader import read_vnnlib
@@ -47,11 +47,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     prop = read_vnnlib(arguments.property)
     network = Network.read(arguments.network)
     network.check(prop)
-    options = EngineOptions(
-        timeout_seconds=arguments.timeout,
-        minimize=arguments.proof is not None,
-        accelerator=arguments.accelerator,
-    )
+    options = replace(chosen_options(arguments), minimize=arguments.proof is not None)
     with console.progress("prove") as report:
         result = prove(network.graph, prop, options, report)
     result, problem = network.replay(result, prop)

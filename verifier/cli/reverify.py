@@ -16,7 +16,7 @@ from verifier.cli.arguments import (
 from verifier.cli.files import check_inputs, check_outputs
 from verifier.cli.networks import Network
 from verifier.cli.neuron_maps import choose_map, map_file
-from verifier.cli.verification import record, result_json
+from verifier.cli.verification import chosen_options, record, result_json
 
 if TYPE_CHECKING:
     import argparse
@@ -62,7 +62,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     inputs = (*named, file)
     check_inputs(inputs)
     check_outputs((arguments.save_proof, arguments.certificate), inputs)
-    from verifier.options import EngineOptions
     from verifier.pipeline import reverify
     from verifier.proof.store import read_proof
     from verifier.spec.vnnlib_reader import read_vnnlib
@@ -78,7 +77,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     neuron_map, how = choose_map(file, None if original is None else original.graph, network.graph)
     console.note(f"neuron map: {how}")
     change = _change(original, network, neuron_map)
-    options = EngineOptions(timeout_seconds=arguments.timeout, accelerator=arguments.accelerator)
+    options = chosen_options(arguments)
     # A verdict that rests on the differential margin has neither a certificate nor a proof.
     wants_files = arguments.certificate is not None or arguments.save_proof is not None
     before = None if original is None or wants_files else original.graph

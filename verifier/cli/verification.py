@@ -11,9 +11,11 @@ from verifier.cli.networks import counterexample_json
 from verifier.errors import RefusedError
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
     from verifier.cli.console import Console
+    from verifier.options import EngineOptions
     from verifier.pipeline import Result
 
 
@@ -46,6 +48,17 @@ class Record:
             *((name, f"written to {path}") for name, path in written if path is not None),
             *((name, f"not written: {why}") for name, why in self.missing.items()),
         ]
+
+
+def chosen_options(arguments: argparse.Namespace) -> EngineOptions:
+    """Return what the options of a verification ask for."""
+    from verifier.options import EngineOptions
+
+    return EngineOptions(
+        timeout_seconds=arguments.timeout,
+        processes=arguments.processes,
+        accelerator=arguments.accelerator,
+    )
 
 
 def record(

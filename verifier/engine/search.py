@@ -16,6 +16,7 @@ region whose phases are all known is decided exactly.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ from verifier.verdict import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
     from fractions import Fraction
 
     from verifier.engine.limits import Budget, ProgressFn
@@ -56,6 +58,14 @@ GUESSES = 8
 descents."""
 ACCELERATED_FROM = 20_000
 """Bounded regions of a wide network from which an accelerator is worth loading."""
+
+
+SHARED_FROM = 4_000
+"""Bounded regions from which a search is shared: some seconds. To start a process takes one."""
+
+Stack = list[list[Attempt]]
+"""Attempts at the cases that are open in a region, for each open region."""
+ShareFn = Callable[["Search", Stack], "Outcome"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +96,9 @@ class Search:
         exact: Decides regions whose phases are all known.
         statistics: Counts theory calls.
         report: Told how it goes.
+        share: Searches what is on a stack with other processes, if there are any.
+        cores: Refutations found so far.
+        attacks: How many of the scheduled attacks were made.
     """
 
     problem: Problem
@@ -94,40 +107,49 @@ class Search:
     exact: ExactSolver
     statistics: Statistics
     report: ProgressFn
+    share: ShareFn | None = None
     cores: list[Core] = field(default_factory=list)
+    attacks: int = 0
 
     def run(self, queries: Sequence[Query], tried: Sequence[Attempt] = ()) -> Outcome:
         """Search the given cases over regions, and what attempts have left open."""
-        stack = _by_region(self._screened(queries))
+        self.attacks = 0
+        stack = self.opened(queries)
         found = self._close_or_split(tried, stack)
-        if found is not None:
-            return found
-        attacks = list(WIDE_ATTACKS if self._is_wide else ATTACKS)
-        while stack:
-            if attacks and self.statistics.calls["bound"] >= attacks[0][0]:
-                _, starts, steps = attacks.pop(0)
-                point = self._attack(stack, starts, steps)
-                if point is not None:
-                    return Outcome(Answer.SAT, tuple(self.cores), point)
+        while stack and found is None:
+            point = self.attacked({a.query.case for attempts in stack for a in attempts})
+            if point is not None:
+                return Outcome(Answer.SAT, tuple(self.cores), point)
             if self.budget.is_spent:
                 reason = f"time limit reached with {len(stack)} regions open"
                 return Outcome(Answer.UNKNOWN, tuple(self.cores), reason=reason)
             self.report(Progress("search", len(self.cores), len(stack)))
             self._equip()
-            batch = [part for parts in _take(stack, self.options.batch) for part in parts]
-            attempts = strengthen(self.problem, batch, PROGRAM_LIMIT, self.budget)
-            if not self._is_wide:
-                self.statistics.calls["program"] += sum(a.point is not None for a in attempts)
-            found = self._close_or_split(attempts, stack)
-            if found is not None:
-                return found
-        return Outcome(Answer.UNSAT, tuple(self.cores))
+            if self.share is not None and self._is_long:
+                return self.share(self, stack)
+            found = self.advance(stack)
+        return found or Outcome(Answer.UNSAT, tuple(self.cores))
 
-    def _attack(
-        self, stack: Sequence[Sequence[Attempt]], starts: int, steps: int
-    ) -> tuple[Fraction, ...] | None:
-        """Attack the cases that are open."""
-        cases = {attempt.query.case for attempts in stack for attempt in attempts}
+    def opened(self, queries: Sequence[Query]) -> Stack:
+        """Return a stack of cases over regions, screened."""
+        return _by_region(self._screened(queries))
+
+    def advance(self, stack: Stack) -> Outcome | None:
+        """Refute or split a batch from the end of the stack; return an outcome that ends it all."""
+        batch = [part for parts in _take(stack, self.options.batch) for part in parts]
+        attempts = strengthen(self.problem, batch, PROGRAM_LIMIT, self.budget)
+        if not self._is_wide:
+            self.statistics.calls["program"] += sum(a.point is not None for a in attempts)
+        return self._close_or_split(attempts, stack)
+
+    def attacked(self, cases: AbstractSet[int]) -> tuple[Fraction, ...] | None:
+        """Attack open cases, if the next attack is due."""
+        schedule = WIDE_ATTACKS if self._is_wide else ATTACKS
+        bounded = self.statistics.calls["bound"]
+        if self.attacks == len(schedule) or bounded < schedule[self.attacks][0]:
+            return None
+        _, starts, steps = schedule[self.attacks]
+        self.attacks += 1
         with self.statistics.timing("attack"):
             return attack(self.problem, self.options.seed, steps, starts, cases)
 
@@ -138,9 +160,7 @@ class Search:
         if self.options.accelerator and self._is_wide and bounded >= ACCELERATED_FROM:
             self.problem = self.problem.accelerated()
 
-    def _close_or_split(
-        self, attempts: Sequence[Attempt], stack: list[list[Attempt]]
-    ) -> Outcome | None:
+    def _close_or_split(self, attempts: Sequence[Attempt], stack: Stack) -> Outcome | None:
         """Keep what was refuted, look for a counterexample, and split what is left."""
         left: list[Attempt] = []
         for attempt in attempts:
@@ -174,9 +194,7 @@ class Search:
         """Put together what is split together: where regions cost nothing, each case by itself."""
         return [[attempt] for attempt in attempts] if self._is_wide else _by_region(attempts)
 
-    def _split(
-        self, splits: Sequence[tuple[list[Attempt], list[Literal]]], stack: list[list[Attempt]]
-    ) -> None:
+    def _split(self, splits: Sequence[tuple[list[Attempt], list[Literal]]], stack: Stack) -> None:
         """Look at both parts of each split, and push those of the best one for each region."""
         parts = [
             (members[0].query.region, side)
@@ -255,6 +273,12 @@ class Search:
         return None
 
     @property
+    def _is_long(self) -> bool:
+        """Whether there has been enough work for other processes to be worth starting."""
+        is_for_one = self._is_wide and self.options.accelerator
+        return self.statistics.calls["bound"] >= SHARED_FROM and not is_for_one
+
+    @property
     def _is_wide(self) -> bool:
         return self.problem.layers.wide
 
@@ -268,7 +292,7 @@ def whole(problem: Problem) -> list[Query]:
     ]
 
 
-def _by_region(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
+def _by_region(attempts: Sequence[Attempt]) -> Stack:
     """Put attempts at the cases of one region together."""
     regions: dict[tuple[int, Path], list[Attempt]] = {}
     for attempt in attempts:
@@ -277,10 +301,10 @@ def _by_region(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
     return list(regions.values())
 
 
-def _take(stack: list[list[Attempt]], most: int) -> list[list[Attempt]]:
+def _take(stack: Stack, most: int) -> Stack:
     """Remove regions of one group from the end of the stack."""
     group = stack[-1][0].query.region.group
-    batch: list[list[Attempt]] = []
+    batch: Stack = []
     while stack and len(batch) < most and stack[-1][0].query.region.group == group:
         batch.append(stack.pop())
     return batch
