@@ -27,7 +27,7 @@ from verifier.ir.evaluate import evaluate_exactly, preactivations_exactly
 from verifier.ir.graph import Neuron
 from verifier.options import EngineOptions
 from verifier.proof.literals import HalfSpace, Literal, Path, Phase
-from verifier.proof.muc import Multipliers, NeuronMultipliers
+from verifier.proof.muc import Multipliers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,21 +153,16 @@ def from_tree(
 def some_multipliers(rng: np.random.Generator, problem: Problem, rows: int) -> Multipliers:
     """Return random multipliers for all neurons: any are valid."""
     size = float(rng.choice([0.0, 0.1, 1.0, 100.0]))
-    layers = {
-        k: NeuronMultipliers(
-            np.arange(width),
-            rng.choice([0.0, 1.0, 0.5, 0.3], size=width),
-            size * rng.random(width),
-        )
-        for k, width in enumerate(problem.layers.widths)
-        if rng.random() < 0.7
-    }
-    masses = {
-        Neuron(k, i): float(size * rng.random())
-        for k, width in enumerate(problem.layers.widths)
-        for i in range(width)
-    }
-    return Multipliers(rng.random(rows) * float(rng.choice([0.0, 1.0, 50.0])), layers, masses)
+    count = sum(problem.layers.widths)
+    neurons = np.flatnonzero(rng.random(count) < 0.7)
+    return Multipliers(
+        rng.random(rows) * float(rng.choice([0.0, 1.0, 50.0])),
+        neurons,
+        rng.choice([0.0, 1.0, 0.5, 0.3], size=len(neurons)),
+        size * rng.random(len(neurons)),
+        np.arange(count),
+        size * rng.random(count),
+    )
 
 
 def left_sides(case: Case, point: Point, output: Point) -> list[Fraction]:

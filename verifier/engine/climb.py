@@ -23,9 +23,8 @@ from verifier.bounds.backward import LinearBound
 from verifier.bounds.region_bounds import RegionBounds
 from verifier.engine.evaluate import Attempt, core_of, evaluate, rounded
 from verifier.engine.region import phases_of
-from verifier.ir.graph import Neuron
 from verifier.proof.literals import Phase
-from verifier.proof.muc import Multipliers, NeuronMultipliers
+from verifier.proof.muc import Multipliers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +98,7 @@ def _attempts(
 ) -> list[Attempt]:
     """Evaluate what the ascent claims to have refuted."""
     chosen = {
-        row: _multipliers(problem, query, found.best.row(row), forms)
+        row: _multipliers(query, found.best.row(row), forms)
         for row, query in enumerate(queries)
         if found.value[row] > 0.0
     }
@@ -120,16 +119,11 @@ def _attempts(
     return attempts
 
 
-def _multipliers(problem: Problem, query: Query, best: Start, forms: _Forms) -> Multipliers:
-    is_open = query.region.bounds.unstable[0]
-    layers, literals = {}, {}
-    for layer, place in enumerate(problem.layers.slices):
-        index = np.flatnonzero(is_open[place])
-        if len(index):
-            slopes = rounded(best.alpha[place][index])
-            # Of a proof's many zeros none takes memory.
-            layers[layer] = NeuronMultipliers(index, slopes, np.broadcast_to(0.0, index.shape))
-        masses = rounded(best.masses[place])
-        for neuron in np.flatnonzero(masses).tolist():
-            literals[Neuron(layer, neuron)] = float(masses[neuron])
-    return Multipliers(rounded(forms.own(query, best.weights)), layers, literals)
+def _multipliers(query: Query, best: Start, forms: _Forms) -> Multipliers:
+    neurons = np.flatnonzero(query.region.bounds.unstable[0])
+    slopes, masses = rounded(best.alpha[neurons]), rounded(best.masses)
+    literals = np.flatnonzero(masses)
+    # Of a proof's many zeros none takes memory.
+    least = np.broadcast_to(0.0, neurons.shape)
+    rows = rounded(forms.own(query, best.weights))
+    return Multipliers(rows, neurons, slopes, least, literals, masses[literals])

@@ -108,12 +108,16 @@ def evaluate_in(problem: Problem, places: Places, chosen: Sequence[Multipliers])
     problem = problem.for_work(len(chosen))
     group = problem.groups[places.group]
     rows = _combined(problem, places, chosen)
-    multipliers = _dense(problem, places, chosen)
+    multipliers = _dense(places, chosen)
     return backward.lower_bounds(problem.layers, rows, places.bounds, multipliers, group.scale)
 
 
 def _combined(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -> Rows:
-    """Weigh the rows of each region's case."""
+    """Weigh the rows of each region's case.
+
+    Raises:
+        ValueError: A weight is negative, for which the bound would not be sound.
+    """
     group, cases = problem.groups[places.group], np.array(places.cases, dtype=np.intp)
     sources = dict.fromkeys(s for rows in group.objectives.values() for s in rows.coefficients)
     width = {s: problem.layers.place(s).stop - problem.layers.place(s).start for s in sources}
@@ -122,6 +126,9 @@ def _combined(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -
     for case in np.unique(cases).tolist():
         members = np.flatnonzero(cases == case)
         weights = np.array([chosen[i].rows for i in members.tolist()])
+        if not (weights >= 0.0).all():
+            msg = f"weights of rows must be at least 0: {weights.min()}"
+            raise ValueError(msg)
         part = group.objectives[case].combine(members, weights)
         for source, matrix in part.coefficients.items():
             coefficients[source][members] = matrix
@@ -129,18 +136,31 @@ def _combined(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -
     return Rows(np.arange(len(cases)), coefficients, constant, magnitude)
 
 
-def _dense(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -> RowMultipliers:
-    adaptive = places.bounds.relaxation.alpha
-    alpha, q, beta = adaptive.copy(), np.zeros_like(adaptive), np.zeros_like(adaptive)
-    starts = [place.start for place in problem.layers.slices]
-    for row, multipliers in enumerate(chosen):
-        for layer, part in multipliers.layers.items():
-            place = starts[layer] + part.index
-            alpha[row, place], q[row, place] = part.alpha, part.q
-        for (layer, index), mass in multipliers.literals.items():
-            place = starts[layer] + index
-            beta[row, place] = mass * places.phases[row, place]
+def _dense(places: Places, chosen: Sequence[Multipliers]) -> RowMultipliers:
+    """Write multipliers down for all neurons.
+
+    Raises:
+        ValueError: A number is out of its range, for which the bound would not be sound.
+    """
+    alpha = places.bounds.relaxation.alpha.copy()
+    q, beta = np.zeros_like(alpha), np.zeros_like(alpha)
+    rows, neurons = _entries([part.neurons for part in chosen])
+    slopes = np.concatenate([part.alpha for part in chosen])
+    least = np.concatenate([part.q for part in chosen])
+    owners, literals = _entries([part.literals for part in chosen])
+    masses = np.concatenate([part.masses for part in chosen])
+    # Written so that NaN does not pass.
+    if not ((slopes >= 0.0) & (slopes <= 1.0) & (least >= 0.0)).all() or not (masses >= 0.0).all():
+        msg = "slopes must be in [0, 1] and masses at least 0"
+        raise ValueError(msg)
+    alpha[rows, neurons], q[rows, neurons] = slopes, least
+    beta[owners, literals] = masses * places.phases[owners, literals]
     return RowMultipliers(alpha, q, beta)
+
+
+def _entries(numbers: Sequence[NDArray[np.intp]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return row and column of each entry of an array that has some entries in each row."""
+    return np.repeat(np.arange(len(numbers)), [*map(len, numbers)]), np.concatenate(numbers)
 
 
 def core_of(query: Query, multipliers: Multipliers | None, margin: float) -> Core | None:

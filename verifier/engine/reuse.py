@@ -159,7 +159,8 @@ class Reuse:
         it costs a fraction. (Unless that lost a literal that the core needs: then the core is tried
         as it is.)
         """
-        translation = Translation(self.neuron_map, self.proof.layer_widths)
+        widths = self.search.problem.layers.widths
+        translation = Translation(self.neuron_map, self.proof.layer_widths, widths)
         parts: list[list[Part]] = [[] for _ in self.proof.cores]
         for leaf in self.proof.leaves:
             path = translation.path(leaf.path)
