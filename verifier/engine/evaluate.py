@@ -9,7 +9,7 @@ whoever searches for multipliers can lose refutations, never invent one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -88,7 +88,7 @@ class Places:
 
     Attributes:
         group: The group.
-        bounds: Over the regions.
+        bounds: Over the regions; on a wide network only their input boxes are read.
         phases: Shape (regions, neurons): phase literals, signed.
         cases: The case in each region.
     """
@@ -108,7 +108,12 @@ def evaluate_in(problem: Problem, places: Places, chosen: Sequence[Multipliers])
     problem = problem.for_work(len(chosen))
     group = problem.groups[places.group]
     rows = _combined(problem, places, chosen)
-    multipliers = _dense(places, chosen)
+    if group.live is not None:
+        phases = places.phases[:, group.live.numbers]
+        lines = group.live.relaxation(phases)
+        multipliers = _dense(lines.alpha, phases, chosen, group.live.column)
+        return group.live.lower_bounds(rows, lines, places.bounds.box, multipliers)
+    multipliers = _dense(places.bounds.relaxation.alpha, places.phases, chosen)
     return backward.lower_bounds(problem.layers, rows, places.bounds, multipliers, group.scale)
 
 
@@ -136,31 +141,47 @@ def _combined(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -
     return Rows(np.arange(len(cases)), coefficients, constant, magnitude)
 
 
-def _dense(places: Places, chosen: Sequence[Multipliers]) -> RowMultipliers:
+def _dense(
+    adaptive: Array,
+    phases: NDArray[np.int8],
+    chosen: Sequence[Multipliers],
+    column: NDArray[np.intp] | None = None,
+) -> RowMultipliers:
     """Write multipliers down for all neurons.
+
+    Args:
+        adaptive: Slopes of lower lines where multipliers say nothing, of shape (rows, neurons).
+        phases: Phase literals of each row's region, of the same shape.
+        chosen: The multipliers of each row.
+        column: Where each neuron is among those of the shape, or -1; by default they are all.
 
     Raises:
         ValueError: A number is out of its range, for which the bound would not be sound.
     """
-    alpha = places.bounds.relaxation.alpha.copy()
-    q, beta = np.zeros_like(alpha), np.zeros_like(alpha)
-    rows, neurons = _entries([part.neurons for part in chosen])
-    slopes = np.concatenate([part.alpha for part in chosen])
-    least = np.concatenate([part.q for part in chosen])
-    owners, literals = _entries([part.literals for part in chosen])
-    masses = np.concatenate([part.masses for part in chosen])
+    alpha, q, beta = adaptive.copy(), np.zeros_like(adaptive), np.zeros_like(adaptive)
+    lines = [(part.neurons, part.alpha, part.q) for part in chosen]
+    rows, neurons, slopes, least = _entries(lines, column)
+    owners, literals, masses = _entries([(part.literals, part.masses) for part in chosen], column)
     # Written so that NaN does not pass.
     if not ((slopes >= 0.0) & (slopes <= 1.0) & (least >= 0.0)).all() or not (masses >= 0.0).all():
         msg = "slopes must be in [0, 1] and masses at least 0"
         raise ValueError(msg)
     alpha[rows, neurons], q[rows, neurons] = slopes, least
-    beta[owners, literals] = masses * places.phases[owners, literals]
+    beta[owners, literals] = masses * phases[owners, literals]
     return RowMultipliers(alpha, q, beta)
 
 
-def _entries(numbers: Sequence[NDArray[np.intp]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return row and column of each entry of an array that has some entries in each row."""
-    return np.repeat(np.arange(len(numbers)), [*map(len, numbers)]), np.concatenate(numbers)
+def _entries(
+    parts: Sequence[tuple[NDArray[Any], ...]], column: NDArray[np.intp] | None
+) -> list[NDArray[Any]]:
+    """Return row, column and values of each entry of parts, of which there is one for each row."""
+    rows = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
+    found = [rows, *(np.concatenate(values) for values in zip(*parts, strict=True))]
+    if column is None:
+        return found
+    found[1] = column[found[1]]
+    is_there = found[1] >= 0
+    return [values[is_there] for values in found]
 
 
 def core_of(query: Query, multipliers: Multipliers | None, margin: float) -> Core | None:

@@ -14,6 +14,7 @@ from verifier.bounds.accelerator import PROCESSOR, find_device
 from verifier.bounds.box import Box
 from verifier.bounds.intersection import bound_property, magnitudes
 from verifier.bounds.layers import Layers
+from verifier.bounds.live import Live
 from verifier.bounds.objective import Objective, objective
 from verifier.bounds.tighten import Tightened, tighten
 from verifier.options import EngineOptions
@@ -49,6 +50,7 @@ class Group:
         first: The relaxations of the zonotopes that the bounds started from.
         loose: The bounds before they were tightened.
         tightened: How each layer was tightened; none where the network is not wide.
+        live: What is left of a wide network in the box; None where the network is not wide.
         objectives: Case index to the rows of that case.
     """
 
@@ -57,6 +59,7 @@ class Group:
     first: tuple[Relaxation, ...]
     loose: RegionBounds
     tightened: tuple[Tightened, ...]
+    live: Live | None
     objectives: Mapping[int, Objective]
 
 
@@ -92,12 +95,15 @@ class Problem:
         Args:
             graph: In normal form.
             prop: As wide as the network.
-            compiled: Whether to use compiled loops from the start.
+            compiled: Whether to use compiled loops from the start; on a wide network there is
+                nothing that they are faster at.
             input_split_width: A network with more inputs is treated as wide.
         """
         is_wide = graph.input_width > input_split_width
         layers = replace(Layers.of(graph), wide=is_wide)
-        return cls._over(graph, prop, replace(layers, compiled=True) if compiled else layers)
+        if compiled and not is_wide:
+            layers = replace(layers, compiled=True)
+        return cls._over(graph, prop, layers)
 
     @classmethod
     def _over(cls, graph: Graph, prop: Property, layers: Layers) -> Problem:
@@ -113,7 +119,8 @@ class Problem:
 
     def for_work(self, regions: int) -> Problem:
         """Return the problem for bounding so many regions: by compiled loops where that pays."""
-        if self.layers.compiled or regions * sum(self.layers.widths) < COMPILED_FROM:
+        layers = self.layers
+        if layers.wide or layers.compiled or regions * sum(layers.widths) < COMPILED_FROM:
             return self
         return replace(self, layers=replace(self.layers, compiled=True))
 
@@ -135,4 +142,5 @@ def _group(layers: Layers, prop: Property, input_box: InputBox, cases: list[int]
         c: objective(layers, prop.cases[c], scale[: layers.input_width], output_scale)
         for c in cases
     }
-    return Group(bounds, scale, first, loose, tightened, rows)
+    live = Live.of(layers, bounds, scale) if layers.wide else None
+    return Group(bounds, scale, first, loose, tightened, live, rows)

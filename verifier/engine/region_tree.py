@@ -5,6 +5,9 @@ Paths in search order have long common prefixes: a proof's cores are the leaves 
 ``bound_tree`` bounds it as one. Paths are taken in chunks, in order, so that a large proof never
 holds all its inner regions in memory.
 
+On wide networks there is nothing to share: bounds are those of the whole box, cut with the phases
+of the path. There each path is one step, and bounds are computed only where they are asked for.
+
 Bounding a region from one a single literal above gives the best bounds; from one several literals
 above, about as good ones mostly, with fewer regions on the way.
 """
@@ -12,6 +15,7 @@ above, about as good ones mostly, with fewer regions on the way.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -19,14 +23,15 @@ import numpy as np
 from verifier.bounds.box import Box
 from verifier.bounds.tree import Tree, bound_tree
 from verifier.engine.evaluate import Places, evaluate_in
-from verifier.engine.region import Region
-from verifier.proof.literals import Phase
+from verifier.engine.region import Region, cut, root
+from verifier.proof.literals import HalfSpace, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from verifier.bounds.live import Live
     from verifier.bounds.region_bounds import RegionBounds
     from verifier.engine.problem import Problem
     from verifier.proof.literals import Path
@@ -49,7 +54,6 @@ class RegionTree:
         paths: The paths.
         chains: For each path the nodes on the way to it, the root first.
         tree: The nodes.
-        bounds: Of all nodes.
     """
 
     problem: Problem
@@ -57,23 +61,31 @@ class RegionTree:
     paths: Sequence[Path]
     chains: Sequence[Sequence[int]]
     tree: Tree
-    bounds: RegionBounds
 
     @classmethod
-    def of(cls, problem: Problem, group: int, paths: Sequence[Path], stride: int = 1) -> RegionTree:
-        """Bound the regions of paths.
+    def of(
+        cls, problem: Problem, group: int, paths: Sequence[Path], stride: int | None = None
+    ) -> RegionTree:
+        """Lay out the regions of paths.
 
         Args:
             problem: The network and the property.
             group: The group of all paths.
             paths: The paths.
-            stride: By how many literals a prefix is longer than the one before it.
+            stride: By how many literals a prefix is longer than the one before it; by default by
+                one, or on wide networks by all.
         """
-        steps, chains = _grow(paths, stride)
+        if stride is None:
+            stride = max(map(len, paths), default=1) if problem.layers.wide else 1
+        steps, chains = _grow(paths, max(stride, 1))
         problem = problem.for_work(len(steps))
-        tree, own = _tree(problem, steps), problem.groups[group]
-        bounds = bound_tree(problem.layers, own.bounds, tree, own.scale)
-        return cls(problem, group, paths, chains, tree, bounds)
+        return cls(problem, group, paths, chains, _tree(problem, steps))
+
+    @cached_property
+    def bounds(self) -> RegionBounds:
+        """Bounds of all nodes."""
+        own = self.problem.groups[self.group]
+        return bound_tree(self.problem.layers, own.bounds, self.tree, own.scale)
 
     @property
     def leaves(self) -> NDArray[np.intp]:
@@ -85,6 +97,13 @@ class RegionTree:
         bounds = self.bounds.single(self.chains[number][-1])
         return Region(self.group, self.paths[number], bounds)
 
+    def regions(self, numbers: Sequence[int]) -> list[Region]:
+        """Return the regions of some of the paths."""
+        if not self.problem.layers.wide:
+            return [self.region(number) for number in numbers]
+        whole = root(self.problem, self.group)
+        return cut(self.problem, [(whole, self.paths[number]) for number in numbers])
+
     def margins(self, cores: Sequence[Core]) -> Array:
         """Return what each core's own multipliers prove over the region of the path at its place.
 
@@ -92,7 +111,7 @@ class RegionTree:
         core has no multipliers minus infinity.
         """
         leaves = self.leaves
-        empty = self.bounds.empty[leaves]
+        empty = self._empty(leaves)
         margins = np.where(empty, np.inf, -np.inf)
         chosen = {
             i: core.multipliers
@@ -102,10 +121,28 @@ class RegionTree:
         if chosen:
             nodes = leaves[list(chosen)]
             cases = [cores[i].case for i in chosen]
-            bounds, phases = self.bounds.take(nodes), self.tree.phases[nodes]
-            places = Places(self.group, bounds, phases, cases)
+            places = Places(self.group, self._bounds(nodes), self.tree.phases[nodes], cases)
             margins[list(chosen)] = evaluate_in(self.problem, places, list(chosen.values())).value
         return margins
+
+    @cached_property
+    def _kept(self) -> Live | None:
+        """What the bounds of a wide network's regions are cut from, if only phases cut them."""
+        if any(isinstance(literal, HalfSpace) for path in self.paths for literal in path):
+            return None
+        return self.problem.groups[self.group].live
+
+    def _empty(self, nodes: NDArray[np.intp]) -> NDArray[np.bool_]:
+        if self._kept is None:
+            return self.bounds.empty[nodes]
+        whole = self.problem.groups[self.group].bounds
+        return whole.empty | self._kept.empty(self.tree.phases[nodes])
+
+    def _bounds(self, nodes: NDArray[np.intp]) -> RegionBounds:
+        """Return bounds of nodes, or of the box where that is all that evaluating them reads."""
+        if self._kept is None:
+            return self.bounds.take(nodes)
+        return self.problem.groups[self.group].bounds
 
 
 # The node above, and the literals that lead from there to a node.
@@ -129,8 +166,11 @@ def _tree(problem: Problem, steps: Sequence[_Step]) -> Tree:
     """Write steps down as arrays."""
     nodes, neurons = len(steps) + 1, sum(problem.layers.widths)
     starts = [place.start for place in problem.layers.slices]
-    lower = np.full((nodes, problem.layers.input_width), -np.inf)
-    upper = np.full_like(lower, np.inf)
+    shape = (nodes, problem.layers.input_width)
+    # Where no input is cut, as on wide networks, no memory is spent on saying so.
+    lower, upper = np.broadcast_to(-np.inf, shape), np.broadcast_to(np.inf, shape)
+    if any(isinstance(literal, HalfSpace) for _, literals in steps for literal in literals):
+        lower, upper = lower.copy(), upper.copy()
     phases = np.zeros((nodes, neurons), dtype=np.int8)
     above, depth = np.zeros(nodes, dtype=np.intp), np.zeros(nodes, dtype=np.intp)
     for node, (parent, literals) in enumerate(steps, start=1):

@@ -121,13 +121,12 @@ class Revalidation:
     def _tried(self, cores: Sequence[Core], group: int) -> dict[int, Region]:
         """Keep those cores that are refutations; return the others' numbers and regions."""
         tree = RegionTree.of(self.search.problem, group, [core.path for core in cores])
-        failed: dict[int, Region] = {}
-        for number, (core, margin) in enumerate(
-            zip(cores, tree.margins(cores).tolist(), strict=True)
-        ):
+        failed: list[int] = []
+        margins = tree.margins(cores).tolist()
+        for number, (core, margin) in enumerate(zip(cores, margins, strict=True)):
             if margin > 0.0:
                 multipliers = None if margin == np.inf else core.multipliers
                 self.cores.append(Core(core.case, core.path, multipliers, margin))
             else:
-                failed[number] = tree.region(number)
-        return failed
+                failed.append(number)
+        return dict(zip(failed, tree.regions(failed), strict=True))
