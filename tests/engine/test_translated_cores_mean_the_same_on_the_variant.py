@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from compression.registry import make_method
 from tests.change.variants import rearranged
 from tests.proof.small_proofs import ON_INPUTS, ON_PHASES, assert_cores, proofs, search
+from verifier.bounds.tighten import Tightened
 from verifier.change.neuron_map import NeuronMap
 from verifier.engine.problem import Problem
 from verifier.engine.reuse import Reuse
@@ -174,6 +175,26 @@ def test_multipliers_go_with_their_neurons_and_are_left_out_where_those_are_gone
     assert found.q.tolist() == [2.0, 1.0]
     assert found.literals.tolist() == [0, 1]
     assert found.masses.tolist() == [4.0, 3.0]
+
+
+def test_slopes_go_with_their_neurons_and_are_left_out_where_those_are_gone() -> None:
+    neuron_map = NeuronMap(
+        {
+            Neuron(0, 0): Neuron(0, 1),
+            Neuron(0, 2): Neuron(0, 0),
+            Neuron(1, 1): Neuron(1, 0),
+        },
+        {Neuron(1, 0): Fraction(1)},
+    )
+    slopes = np.array([[0.0, 0.25, 0.5], [0.125, 0.375, 0.625], [1.0, 0.5, 0.0], [0.75, 0.5, 0.25]])
+
+    found = Translation(neuron_map, (3, 3), (2, 2)).tightened(
+        Tightened(np.array([3, 4]), np.array([0, 1, 2]), slopes)
+    )
+
+    assert found.neurons.tolist() == [2]
+    assert found.lines.tolist() == [1, 0]
+    assert found.slopes.tolist() == [[0.125, 0.625], [0.75, 0.25]]
 
 
 @OPTIONS

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
+from verifier.bounds.tighten import GRID, Tightened
 from verifier.ir.graph import Neuron
 from verifier.proof.literals import HalfSpace, Literal, Path, Phase
 from verifier.proof.muc import Core, Leaf, Multipliers
@@ -40,7 +41,21 @@ def arbitrary_proofs(draw: st.DrawFn) -> Proof:
         tuple(leaves),
         None,
         draw(st.floats(0.0, allow_infinity=False)),
+        tuple(draw(st.lists(_tightened(len(neurons)), max_size=2))),
     )
+
+
+@st.composite
+def _tightened(draw: st.DrawFn, neurons: int) -> tuple[Tightened, ...]:
+    """Draw how a box was tightened: a part at least, which may be empty."""
+    chosen = st.sets(st.integers(0, max(neurons - 1, 0)), max_size=neurons).map(sorted)
+    parts = []
+    for _ in range(draw(st.integers(1, 2))):
+        bounded, lines = (np.array(draw(chosen), dtype=np.intp) for _ in range(2))
+        shape = (2 * len(bounded), len(lines))
+        slopes = [draw(st.integers(0, 256)) for _ in range(shape[0] * shape[1])]
+        parts.append(Tightened(bounded, lines, np.array(slopes).reshape(shape) * GRID))
+    return tuple(parts)
 
 
 def _cores(neurons: Sequence[Neuron]) -> st.SearchStrategy[Core]:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from verifier.bounds.tighten import Tightened
 from verifier.ir.graph import Neuron
-from verifier.proof.columns import COLUMNS, columns_of
+from verifier.proof.columns import columns_of
 from verifier.proof.literals import HalfSpace, Phase
 from verifier.proof.muc import Core, Leaf, Multipliers
-from verifier.proof.store import FORMAT, Proof
+from verifier.proof.slope_columns import slope_columns_of
+from verifier.proof.store import ALL_COLUMNS, FORMAT, Proof
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -61,6 +63,12 @@ HAND_MADE = Proof(
     ),
     None,
     1.5,
+    (
+        (
+            Tightened(np.array([], dtype=np.intp), np.array([], dtype=np.intp), np.zeros((0, 0))),
+            Tightened(np.array([3, 4]), np.array([1]), np.array([[0.0], [0.25], [0.5], [1.0]])),
+        ),
+    ),
 )
 VIOLATED = Proof(
     "network", "property", (), Verdict.VIOLATED, (), (), (Fraction(1, 3), Fraction(-2)), 0.0
@@ -77,14 +85,15 @@ def document(proof: Proof) -> tuple[Head, Columns]:
         "point": None if proof.point is None else [str(value) for value in proof.point],
         "seconds": proof.seconds,
     }
-    return head, columns_of(proof.cores, proof.leaves, proof.layer_widths)
+    columns = columns_of(proof.cores, proof.leaves, proof.layer_widths)
+    return head, columns | slope_columns_of(proof.tightened)
 
 
 def save(head: Any, columns: Columns, path: FilePath, **outer: Any) -> FilePath:
     """Write a file around what it says, with a valid checksum and lengths unless told otherwise."""
     if isinstance(head, dict):
         head = {"columns": [len(column) for column in columns.values()]} | head
-    parts = [np.asarray(columns[name]).astype(kind).tobytes() for name, kind in COLUMNS.items()]
+    parts = [np.asarray(columns[name]).astype(kind).tobytes() for name, kind in ALL_COLUMNS.items()]
     body = b"".join([json.dumps(head).encode(), b"\n", *parts])
     first = {"format": FORMAT, "sha256": hashlib.sha256(body).hexdigest()} | outer
     path.write_bytes(gzip.compress(json.dumps(first).encode() + b"\n" + body))
@@ -98,6 +107,11 @@ def assert_equal(left: Proof, right: Proof) -> None:
         right.layer_widths,
     )
     assert (left.verdict, left.point, left.seconds) == (right.verdict, right.point, right.seconds)
+    for ours, theirs in zip(left.tightened, right.tightened, strict=True):
+        for part, its in zip(ours, theirs, strict=True):
+            assert np.array_equal(part.neurons, its.neurons)
+            assert np.array_equal(part.lines, its.lines)
+            assert np.array_equal(part.slopes, its.slopes)
     for leaf, twin in zip(left.leaves, right.leaves, strict=True):
         assert (leaf.path, leaf.core) == (twin.path, twin.core)
         assert_equal_multipliers(leaf.multipliers, twin.multipliers)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.bounds.escapes import some_slopes
 from tests.generators import stack
 from tests.oracles import decide_by_phase_enumeration
 from tests.proof.proof_files import document, save
@@ -127,7 +128,10 @@ def test_a_forged_proof_leads_to_the_verdict_of_the_oracle(
 ) -> None:
     graph, prop, expected = PROBLEMS[problem]
     path = tmp_path / "proof"
-    write_proof(data.draw(forged_proofs(graph, prop)), path)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    slopes = tuple(some_slopes(rng, graph.neuron_count))
+    forged = data.draw(forged_proofs(graph, prop))
+    write_proof(replace(forged, tightened=(slopes,)), path)
     proof = read_proof(path)
     original = graph if data.draw(st.booleans()) else None
 

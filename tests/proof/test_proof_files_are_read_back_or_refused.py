@@ -27,9 +27,8 @@ from tests.proof.small_proofs import ON_INPUTS, ON_PHASES, proofs
 from verifier.errors import CorruptFileError, ProofMismatchError
 from verifier.proof import columns as columns_module
 from verifier.proof import store
-from verifier.proof.columns import COLUMNS
 from verifier.proof.literals import Phase
-from verifier.proof.store import FORMAT, Proof, read_proof, write_proof
+from verifier.proof.store import ALL_COLUMNS, FORMAT, Proof, read_proof, write_proof
 
 if TYPE_CHECKING:
     from pathlib import Path as FilePath
@@ -212,6 +211,19 @@ WRONG_COLUMNS: list[tuple[Columns, str]] = [
     ({"leaf_core": [0, 3, 2]}, "leaf 1: its core does not exist"),
     ({"leaf_path": [4, 0, 2]}, "leaf 0: its path does not exist"),
     ({"leaf_core": [0]}, "leaf_core, leaf_path, leaf_has have different lengths"),
+    # Slopes: the first part is empty, the second bounds neurons 3 and 4 by the line of neuron 1.
+    ({"box": [0]}, "box, bound_count and slope_count: different lengths"),
+    ({"box": [1, 1]}, "the boxes of slopes are not numbered through"),
+    ({"box": [0, 2]}, "the boxes of slopes are not numbered through"),
+    ({"box": [0, 2**32 - 1]}, "the boxes of slopes are not numbered through"),
+    ({"bound_count": [0, 3]}, "slopes: 3 entries in all, not 2"),
+    ({"bound_count": [1, 1]}, "slopes: 2 entries in all, not 4"),
+    ({"bound_neuron": [3, 5]}, "slopes 1: no such neuron"),
+    ({"bound_neuron": [4, 3]}, "slopes 1: its neurons are not in ascending order"),
+    ({"slope_neuron": [5]}, "slopes 1: no such neuron"),
+    ({"slope_neuron": [0, 1], "slope_count": [0, 2]}, "slopes: 8 entries in all, not 4"),
+    ({"slope": [0, 64, 128, 257]}, "slopes 1: a slope is not in"),
+    ({"slope": [0, 64, 128]}, "slopes: 4 entries in all, not 3"),
 ]
 WRONG_HEADS: list[tuple[Head, str]] = [
     ({"layer_widths": [3]}, "about nothing|no such neuron"),
@@ -230,11 +242,11 @@ WRONG_HEADS: list[tuple[Head, str]] = [
     ({"seconds": []}, UNREADABLE),
     ({"columns": []}, UNREADABLE),
     ({"columns": None}, UNREADABLE),
-    ({"columns": [True] + [0] * 19}, "length of column cut_input is True"),
-    ({"columns": [-1] + [0] * 19}, "length of column cut_input is -1"),
-    ({"columns": [1.0] + [0] * 19}, "length of column cut_input is 1.0"),
-    ({"columns": [2**70] + [0] * 19}, "length of column cut_input is 11805916207174113034, beyond"),
-    ({"columns": [1] + [0] * 19}, "bytes after the last column"),
+    ({"columns": [True] + [0] * 25}, "length of column cut_input is True"),
+    ({"columns": [-1] + [0] * 25}, "length of column cut_input is -1"),
+    ({"columns": [1.0] + [0] * 25}, "length of column cut_input is 1.0"),
+    ({"columns": [2**70] + [0] * 25}, "length of column cut_input is 11805916207174113034, beyond"),
+    ({"columns": [1] + [0] * 25}, "bytes after the last column"),
 ]
 
 
@@ -290,9 +302,9 @@ def test_a_file_with_any_numbers_changed_is_refused_or_reads_as_a_proof(
     proof = data.draw(arbitrary_proofs())
     head, columns = document(proof)
     for _ in range(data.draw(st.integers(1, 3))):
-        name = data.draw(st.sampled_from(list(COLUMNS)))
+        name = data.draw(st.sampled_from(list(ALL_COLUMNS)))
         column = columns[name].copy()
-        number = data.draw(NUMBERS if "f" in COLUMNS[name] else st.integers(0, 12))
+        number = data.draw(NUMBERS if "f" in ALL_COLUMNS[name] else st.integers(0, 12))
         if len(column):
             column[data.draw(st.integers(0, len(column) - 1))] = number
         columns[name] = column
@@ -310,6 +322,10 @@ def test_a_file_with_any_numbers_changed_is_refused_or_reads_as_a_proof(
 
 def assert_sane(proof: Proof) -> None:
     neurons = sum(proof.layer_widths)
+    for box in (box for boxes in proof.tightened for box in boxes):
+        assert box.slopes.shape == (2 * len(box.neurons), len(box.lines))
+        assert ((box.slopes >= 0.0) & (box.slopes <= 1.0)).all()
+        assert max([*box.neurons.tolist(), *box.lines.tolist()], default=-1) < neurons
     parts: list[Core | Leaf] = [*proof.cores, *proof.leaves]
     for literal in (x for part in parts for x in part.path):
         if isinstance(literal, Phase):

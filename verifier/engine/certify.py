@@ -217,14 +217,12 @@ class _Writer:
 
     def _tightened(self, group: int) -> list[list[Any]]:
         """Return for each layer neurons, the neurons before them that matter, and two matrices."""
-        neurons, whole = self._problem.layers.neurons, self._problem.groups[group]
-        is_open = whole.bounds.unstable[0]
-        found: list[list[Any]] = []
-        for part in whole.tightened:
-            before = np.flatnonzero(is_open[: part.slopes.shape[1]])
-            lower, upper = np.split(part.slopes[:, before], 2)
-            names = [list(neurons[n]) for n in before]
-            found.append([part.neurons.tolist(), names, lower.tolist(), upper.tolist()])
+        neurons, found = self._problem.layers.neurons, []
+        for part in self._problem.groups[group].tightened:
+            lower, upper = np.split(part.slopes, 2)
+            indices = [neurons[n].index for n in part.neurons.tolist()]
+            names = [list(neurons[n]) for n in part.lines.tolist()]
+            found.append([indices, names, lower.tolist(), upper.tolist()])
         return found
 
     def _signed(self, literal: Literal) -> int:

@@ -7,7 +7,8 @@ their cases.
 
 An ascent starts where that of the region around ended. That saves half of the regions against
 default slopes, but only with splits that are scored by default slopes (``decide``): where the best
-slopes of the last layer are 0, the layers before look as if nothing could be gained there.
+slopes of the last layer are 0, the layers before look as if nothing could be gained there. Where a
+core of another network is repaired, it starts from the core's own multipliers.
 
 As everywhere, what the ascent claims is rounded to float32 and goes through ``evaluate``.
 """
@@ -48,15 +49,16 @@ def climb(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
     bounds = RegionBounds.stack([query.region.bounds for query in queries])
     lines = bounds.relaxation
     phases = phases_of(problem, [query.region.path for query in queries])
-    weights = np.array([forms.weights(query) for query in queries])
+    known = [query.warm or _warm(query, forms) for query in queries]
+    weights = np.array([forms.weights(*pair) for pair in zip(queries, known, strict=True)])
     alpha, masses = lines.alpha.copy(), np.zeros(phases.shape)
-    for row, query in enumerate(queries):
-        if query.warm is not None:
-            alpha[row] = np.where(lines.unstable[row], query.warm.alpha, alpha[row])
-            masses[row] = query.warm.masses * (phases[row] != 0)
+    for row, warm in enumerate(known):
+        if warm is not None:
+            alpha[row] = np.where(lines.unstable[row], warm.alpha, alpha[row])
+            masses[row] = warm.masses * (phases[row] != 0)
     cuts_inputs = any(not isinstance(x, Phase) for query in queries for x in query.region.path)
     box = bounds.box if cuts_inputs else bounds.box.take(np.zeros(1, dtype=np.intp))
-    steps = FIRST_STEPS if any(query.warm is None for query in queries) else STEPS
+    steps = FIRST_STEPS if any(warm is None for warm in known) else STEPS
     start = Start(weights, alpha, masses)
     regions = Regions(lines, box, phases)
     found = ascend(problem.layers, forms.all, regions, start, steps, problem.device)
@@ -80,17 +82,35 @@ class _Forms:
         constant = np.concatenate([objective.constant for objective in objectives])
         self.all = Forms(coefficients, constant)
 
-    def weights(self, query: Query) -> Array:
+    def weights(self, query: Query, warm: Start | None) -> Array:
         """Return where a query's weights start."""
-        if query.warm is not None:
-            return query.warm.weights
+        if warm is not None:
+            return warm.weights
         place, weights = self._places[query.case], np.zeros(len(self.all.constant))
         weights[place] = 1.0 / max(place.stop - place.start, 1)
+        return weights
+
+    def given(self, query: Query, rows: Array) -> Array:
+        """Return weights of all rows, given those of the rows of a query's case."""
+        weights = np.zeros(len(self.all.constant))
+        weights[self._places[query.case]] = rows
         return weights
 
     def own(self, query: Query, weights: Array) -> Array:
         """Return the weights of the rows of a query's case."""
         return weights[self._places[query.case]]
+
+
+def _warm(query: Query, forms: _Forms) -> Start | None:
+    """Return where a hint lets a query's ascent start; nowhere if it weighs no row."""
+    hint = query.hint
+    total = 0.0 if hint is None else float(hint.rows.sum())
+    if hint is None or not total > 0.0:
+        return None
+    alpha = query.region.bounds.relaxation.alpha[0].copy()
+    masses = np.zeros_like(alpha)
+    alpha[hint.neurons], masses[hint.literals] = hint.alpha, hint.masses / total
+    return Start(forms.given(query, hint.rows / total), alpha, masses)
 
 
 def _attempts(

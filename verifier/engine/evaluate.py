@@ -38,7 +38,8 @@ class Query:
     Attributes:
         region: The region.
         case: The case.
-        hint: Multipliers that may refute it, such as those of a region around it.
+        hint: Multipliers that may refute it, such as those of a region around it. On a wide
+            network an ascent starts from them, unless a better start is known.
         warm: Where to start an ascent, if one is known; its arrays are those of one row.
     """
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from verifier.bounds.tighten import Tightened
 from verifier.errors import ProofMismatchError
 from verifier.proof.literals import Literal, Path, Phase
 from verifier.proof.muc import Core, Multipliers
@@ -135,6 +136,15 @@ class Translation:
         neurons, alpha, q = self._moved(multipliers.neurons, multipliers.alpha, multipliers.q)
         literals, masses = self._moved(multipliers.literals, multipliers.masses)
         return Multipliers(multipliers.rows, neurons, alpha, q, literals, masses)
+
+    def tightened(self, part: Tightened) -> Tightened:
+        """Return slopes of the compressed network's neurons, in any order, as far as they exist."""
+        if self._is_identity:
+            return part
+        neurons, lines = self._table[part.neurons], self._table[part.lines]
+        rows, columns = np.flatnonzero(neurons >= 0), np.flatnonzero(lines >= 0)
+        both = np.concatenate([rows, rows + len(neurons)])
+        return Tightened(neurons[rows], lines[columns], part.slopes[np.ix_(both, columns)])
 
     def _moved(self, neurons: NDArray[np.intp], *values: Array) -> tuple[NDArray[Any], ...]:
         """Return counterparts of neurons, ascending, and the values that belong to them."""

@@ -17,15 +17,15 @@ evaluated; written so that NaN does not pass. That a proof reads well does not m
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from verifier.ir.graph import Neuron
 from verifier.proof.literals import HalfSpace, Literal, Path, Phase
 from verifier.proof.muc import Core, Leaf, Multipliers
+from verifier.proof.parts import Parts, fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -131,49 +131,6 @@ class _Atoms:
         return Phase(Neuron(layer, atom - self._starts[layer]), sign)
 
 
-@dataclass(frozen=True, eq=False)
-class _Parts:
-    """How a column is cut into parts.
-
-    Attributes:
-        what: What a part is, for messages.
-        ends: Where each part begins, and where the last one ends.
-    """
-
-    what: str
-    ends: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, counts: Column, total: int, what: str) -> _Parts:
-        """Cut a column of so many entries into parts of the given lengths."""
-        ends = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-        if ends[-1] != total:
-            _fail(f"{what}: {ends[-1]} entries in all, not {total}")
-        return cls(what, ends)
-
-    def owners(self) -> NDArray[np.intp]:
-        """Return the part of each entry."""
-        return np.repeat(np.arange(len(self.ends) - 1), np.diff(self.ends))
-
-    def check(self, is_right: NDArray[np.bool_], wrong: str) -> None:
-        """Raise, with the part's name, unless all entries are right."""
-        if not is_right.all():
-            part = np.searchsorted(self.ends, int(np.argmin(is_right)), side="right") - 1
-            _fail(f"{self.what} {part}: {wrong}")
-
-    def check_rising(self, numbers: Column, wrong: str) -> None:
-        """Raise unless the numbers of each part rise."""
-        is_first = np.zeros(len(numbers) + 1, dtype=np.bool_)
-        is_first[self.ends] = True
-        is_right = np.ones(len(numbers), dtype=np.bool_)
-        is_right[1:] = (numbers[1:] > numbers[:-1]) | is_first[1:-1]
-        self.check(is_right, wrong)
-
-    def cut(self, column: Column) -> list[Column]:
-        """Return the column part by part, without a copy."""
-        return [column[start:end] for start, end in pairwise(self.ends.tolist())]
-
-
 def cores_and_leaves(
     columns: Columns, widths: Sequence[int]
 ) -> tuple[tuple[Core, ...], tuple[Leaf, ...]]:
@@ -184,7 +141,7 @@ def cores_and_leaves(
     """
     for name in ("path_length", "core_case", "leaf_core"):
         if len(columns[name]) > MOST_OBJECTS:
-            _fail(f"{len(columns[name])} entries of {name}, more than {MOST_OBJECTS}")
+            fail(f"{len(columns[name])} entries of {name}, more than {MOST_OBJECTS}")
     paths = _paths(columns, widths)
     evidence = _evidence(columns, sum(widths))
     cores, leaves = _rows(columns, "core"), _rows(columns, "leaf")
@@ -194,7 +151,7 @@ def cores_and_leaves(
     cores.check(columns["core_margin"] >= 0.0, "its margin is not at least 0")
     flags = np.concatenate([columns["core_has"], columns["leaf_has"]])
     if (flags > 1).any() or flags.sum(dtype=np.int64) != len(evidence):
-        _fail(f"not every one of {len(evidence)} multipliers belongs to a core or a leaf")
+        fail(f"not every one of {len(evidence)} multipliers belongs to a core or a leaf")
     own = iter(evidence)
     return (
         tuple(
@@ -208,13 +165,13 @@ def cores_and_leaves(
     )
 
 
-def _rows(columns: Columns, what: str) -> _Parts:
+def _rows(columns: Columns, what: str) -> Parts:
     """Return the columns of cores or leaves as parts of one entry each; they are equally long."""
     names = [name for name in COLUMNS if name.startswith(f"{what}_")]
     lengths = {len(columns[name]) for name in names}
     if len(lengths) > 1:
-        _fail(f"the columns {', '.join(names)} have different lengths")
-    return _Parts(what, np.arange(max(lengths) + 1))
+        fail(f"the columns {', '.join(names)} have different lengths")
+    return Parts(what, np.arange(max(lengths) + 1))
 
 
 def _zipped(columns: Columns, what: str, *names: str) -> Iterable[tuple[Any, ...]]:
@@ -224,8 +181,8 @@ def _zipped(columns: Columns, what: str, *names: str) -> Iterable[tuple[Any, ...
 def _paths(columns: Columns, widths: Sequence[int]) -> list[Path]:
     inputs, thresholds = columns["cut_input"], columns["cut_threshold"]
     if len(inputs) != len(thresholds):
-        _fail("the columns cut_input and cut_threshold have different lengths")
-    cuts = _Parts("cut", np.arange(len(inputs) + 1))
+        fail("the columns cut_input and cut_threshold have different lengths")
+    cuts = Parts("cut", np.arange(len(inputs) + 1))
     cuts.check(np.isfinite(thresholds), "its threshold is not finite")
     rises = (inputs[1:] > inputs[:-1]) | (
         (inputs[1:] == inputs[:-1]) & (thresholds[1:] > thresholds[:-1])
@@ -233,7 +190,7 @@ def _paths(columns: Columns, widths: Sequence[int]) -> list[Path]:
     cuts.check(np.concatenate([[True], rises])[: len(inputs)], "it is not above the one before it")
     atoms = _Atoms(widths, list(zip(inputs.tolist(), thresholds.tolist(), strict=True)))
     signed = columns["path_atom"]
-    paths = _Parts.of(columns["path_length"], len(signed), "path")
+    paths = Parts.of(columns["path_length"], len(signed), "path")
     paths.check(signed >> 1 < len(atoms), "a literal of it is about nothing")
     _check_decided_once(paths, signed >> 1, len(atoms))
     is_used = np.zeros(2 * len(atoms), dtype=np.bool_)
@@ -243,31 +200,31 @@ def _paths(columns: Columns, widths: Sequence[int]) -> list[Path]:
     return [tuple(flat[start:end]) for start, end in pairwise(paths.ends.tolist())]
 
 
-def _check_decided_once(paths: _Parts, atoms: Column, count: int) -> None:
+def _check_decided_once(paths: Parts, atoms: Column, count: int) -> None:
     # No search decides twice, and certificates have no room for it.
     keys = np.sort(paths.owners() * count + atoms)
     twice = np.flatnonzero(keys[1:] == keys[:-1])
     if len(twice):
-        _fail(f"path {keys[twice[0]] // count}: it decides a phase or a half-space twice")
+        fail(f"path {keys[twice[0]] // count}: it decides a phase or a half-space twice")
 
 
 def _evidence(columns: Columns, neurons: int) -> list[Multipliers]:
     counts = [columns[f"{name}_count"] for name in ("row", "line", "mass")]
     if len({len(column) for column in counts}) > 1:
-        _fail("the columns row_count, line_count and mass_count have different lengths")
+        fail("the columns row_count, line_count and mass_count have different lengths")
     weights, masses = _numbers(columns["row_weight"]), _numbers(columns["mass"])
     alpha, q = _numbers(columns["line_alpha"]), _numbers(columns["line_q"])
     numbers, literals = columns["line_neuron"], columns["mass_neuron"]
     if not len(numbers) == len(alpha) == len(q) or len(literals) != len(masses):
-        _fail("the columns of lines, or of masses, have different lengths")
-    rows = _Parts.of(counts[0], len(weights), "multipliers")
+        fail("the columns of lines, or of masses, have different lengths")
+    rows = Parts.of(counts[0], len(weights), "multipliers")
     rows.check(_is_finite(weights), "a row's weight is not a finite number of at least 0")
-    lines = _Parts.of(counts[1], len(numbers), "multipliers")
+    lines = Parts.of(counts[1], len(numbers), "multipliers")
     lines.check(numbers < neurons, "no such neuron")
     lines.check_rising(numbers, "its neurons are not in ascending order")
     lines.check((alpha >= 0.0) & (alpha <= 1.0), "a slope is not in [0, 1]")
     lines.check(_is_finite(q), "a mass is not a finite number of at least 0")
-    phases = _Parts.of(counts[2], len(literals), "multipliers")
+    phases = Parts.of(counts[2], len(literals), "multipliers")
     phases.check(literals < neurons, "no such neuron")
     phases.check_rising(literals, "its literals are not in ascending order")
     phases.check(_is_finite(masses), "a literal's mass is not a finite number of at least 0")
@@ -287,7 +244,3 @@ def _is_finite(values: Column) -> NDArray[np.bool_]:
     """Tell which values are finite and at least 0."""
     is_right: NDArray[np.bool_] = (values >= 0.0) & (values < np.inf)
     return is_right
-
-
-def _fail(reason: str) -> NoReturn:
-    raise ValueError(reason)

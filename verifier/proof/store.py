@@ -26,6 +26,7 @@ from verifier.errors import CorruptFileError, ProofMismatchError
 from verifier.ir.fingerprint import fingerprint
 from verifier.proof.columns import COLUMNS, columns_of, cores_and_leaves
 from verifier.proof.literals import HalfSpace, Path
+from verifier.proof.slope_columns import SLOPE_COLUMNS, slope_columns_of, tightened_of
 from verifier.spec.fingerprint import property_fingerprint
 from verifier.verdict import Verdict
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from verifier.bounds.tighten import Tightened
     from verifier.ir.graph import Graph
     from verifier.proof.muc import Core, Leaf, Multipliers
     from verifier.spec.property import Property
@@ -42,6 +44,7 @@ FORMAT = "mucg4-proof/2"
 MOST_BYTES = 1 << 30
 """Most bytes of a file once it is unpacked; a hundred cores of a wide network take 200 kB."""
 MOST_NEURONS = 1 << 24
+ALL_COLUMNS = COLUMNS | SLOPE_COLUMNS
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,8 @@ class Proof:
         leaves: The leaves of the search, each with the core that covers it.
         point: The counterexample's input when violated.
         seconds: What the proof cost, for the account of when reuse has paid for it.
+        tightened: How the boxes of a wide network were tightened, in the order of the cases; a
+            guess at what is good on its variants.
     """
 
     network: str
@@ -67,6 +72,7 @@ class Proof:
     leaves: tuple[Leaf, ...]
     point: tuple[Fraction, ...] | None
     seconds: float
+    tightened: tuple[tuple[Tightened, ...], ...] = ()
 
     def check_property(self, prop: Property) -> None:
         """Raise unless the proof is about this property and speaks of what the property has.
@@ -132,6 +138,7 @@ def _check_inputs(path: Path, width: int, where: str) -> None:
 def write_proof(proof: Proof, path: FilePath) -> None:
     """Write a proof file."""
     columns = columns_of(proof.cores, proof.leaves, proof.layer_widths)
+    columns |= slope_columns_of(proof.tightened)
     head = {
         "network": proof.network,
         "property": proof.prop,
@@ -198,7 +205,7 @@ def _first_line(data: bytes, start: int) -> tuple[dict[str, Any], int]:
 def _columns(data: bytes, start: int, lengths: list[Any]) -> dict[str, NDArray[Any]]:
     """Return parts of the data as columns, without a copy."""
     found: dict[str, NDArray[Any]] = {}
-    for (name, kind), length in zip(COLUMNS.items(), lengths, strict=True):
+    for (name, kind), length in zip(ALL_COLUMNS.items(), lengths, strict=True):
         size = np.dtype(kind).itemsize
         if type(length) is not int or not 0 <= length <= (len(data) - start) // size:
             _fail(f"the length of column {name} is {length!r:.20}, beyond the end of the file")
@@ -214,6 +221,7 @@ def _proof(head: dict[str, Any], columns: dict[str, NDArray[Any]]) -> Proof:
     if sum(widths) > MOST_NEURONS:
         _fail(f"{sum(widths)} neurons, more than {MOST_NEURONS}")
     cores, leaves = cores_and_leaves(columns, widths)
+    tightened = tightened_of(columns, sum(widths))
     point, verdict, seconds = head["point"], Verdict(head["verdict"]), float(head["seconds"])
     if verdict is Verdict.UNKNOWN or (point is None) != (verdict is Verdict.HOLDS):
         _fail(f"verdict {str(verdict)!r} {'without' if point is None else 'with'} a counterexample")
@@ -228,6 +236,7 @@ def _proof(head: dict[str, Any], columns: dict[str, NDArray[Any]]) -> Proof:
         leaves,
         None if point is None else tuple(Fraction(value) for value in point),
         seconds,
+        tightened,
     )
 
 
