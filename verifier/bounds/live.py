@@ -9,7 +9,7 @@ there are no bounds of regions to be computed, kept or compared.
 
 Leaving a neuron out leaves terms out that are exactly 0, from the bound and from the magnitudes of
 which its rounding is a share. A mass on its phase literal is left out with it: any mass is valid,
-so none is, too.
+so none is, too; but then a certificate must not name it.
 """
 
 from __future__ import annotations

@@ -155,6 +155,7 @@ class _Writer:
     def _evidence(self, core: Core, multipliers: Multipliers, region: Region) -> dict[str, Any]:
         neurons = self._problem.layers.neurons
         phases = {literal.neuron for literal in core.path if isinstance(literal, Phase)}
+        live = self._problem.groups[region.group].live
         lines = (multipliers.neurons, multipliers.alpha, multipliers.q)
         masses = zip(multipliers.literals.tolist(), multipliers.masses.tolist(), strict=True)
         return {
@@ -164,7 +165,12 @@ class _Writer:
                 for number, alpha, q in zip(*(part.tolist() for part in lines), strict=True)
             ]
             + self._unlisted(core, region),
-            "masses": [[*neurons[n], mass] for n, mass in masses if neurons[n] in phases],
+            # Masses on what is inactive all over the box were no part of the evaluation.
+            "masses": [
+                [*neurons[n], mass]
+                for n, mass in masses
+                if neurons[n] in phases and (live is None or live.column[n] >= 0)
+            ],
         }
 
     def _unlisted(self, core: Core, region: Region) -> list[list[float]]:
