@@ -48,7 +48,9 @@ def replay_leaves(subject: Subject) -> Result:
 
 def leaves_of(subject: Subject) -> list[CasePath]:
     """Return case and path, on the variant, of each leaf of the original's search."""
-    translation = Translation(subject.neuron_map, subject.original.layer_widths)
+    translation = Translation(
+        subject.neuron_map, subject.original.layer_widths, subject.graph.layer_widths
+    )
     found: dict[CasePath, None] = {}
     for case, path in subject.leaves:
         translated = translation.path(path)

@@ -22,7 +22,7 @@ from verifier.engine.reuse import Reuse, ReuseReport
 from verifier.engine.search import Outcome, Search, whole
 from verifier.engine.statistics import Statistics
 from verifier.engine.threads import single_threaded
-from verifier.engine.translate import check_map
+from verifier.engine.translate import Translation, check_map
 from verifier.errors import ProofMismatchError, VerifierError
 from verifier.exact_solver import Z3
 from verifier.ir.evaluate import evaluate_exactly
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from fractions import Fraction
 
+    from verifier.bounds.tighten import Tightened
     from verifier.engine.limits import ProgressFn
     from verifier.engine.search import Stack
     from verifier.ir.graph import Graph
@@ -178,7 +179,9 @@ def reverify(  # noqa: PLR0913  (seven separate choices; each has a name at the 
     if neuron_map is None:
         neuron_map = _identity(graph, proof)
     check_map(neuron_map, proof.layer_widths, graph.layer_widths)
-    run = _Run(graph, prop, options, report)
+    translation = Translation(neuron_map, proof.layer_widths, graph.layer_widths)
+    given = [[translation.tightened(part) for part in parts] for parts in proof.tightened]
+    run = _Run(graph, prop, options, report, given)
     reuse = Reuse(run.search, proof, neuron_map)
     reuse.report.cores, reuse.report.original_seconds = len(proof.cores), proof.seconds
     with run.statistics.timing("counterexample"):
@@ -212,9 +215,18 @@ def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
     return differential.transfers(before, run.problem, outcome.cores, neuron_map)
 
 
-def _problem(graph: Graph, prop: Property, options: EngineOptions) -> Problem:
+def _problem(
+    graph: Graph,
+    prop: Property,
+    options: EngineOptions,
+    given: Sequence[Sequence[Tightened]] = (),
+) -> Problem:
     return Problem.of(
-        graph, prop, compiled=options.compiled, input_split_width=options.input_split_width
+        graph,
+        prop,
+        compiled=options.compiled,
+        input_split_width=options.input_split_width,
+        given=given,
     )
 
 
@@ -239,14 +251,19 @@ class _Run:
     """One verification: what it works with, and how its end is put into words."""
 
     def __init__(
-        self, graph: Graph, prop: Property, options: EngineOptions, report: ProgressFn
+        self,
+        graph: Graph,
+        prop: Property,
+        options: EngineOptions,
+        report: ProgressFn,
+        given: Sequence[Sequence[Tightened]] = (),
     ) -> None:
         check_fits(prop, graph)
         self.options = options
         self.budget = Budget(options.timeout_seconds)
         self.statistics = Statistics()
         with self.statistics.timing("bound"):
-            self.problem = _problem(graph, prop, options)
+            self.problem = _problem(graph, prop, options, given)
         self.exact = Z3(graph, prop, options.timeout_seconds)
         share = _share if options.processes > 1 else None
         self.search = Search(
@@ -286,10 +303,13 @@ class _Run:
             msg = "internal error: the cores of the proof do not cover the property"
             raise VerifierError(msg)
 
+        # Reuse may have tightened it anew.
+        problem = self.search.problem
+
         def certify() -> dict[str, Any]:
             from verifier.engine.certify import certificate_of_cores
 
-            return certificate_of_cores(self.problem, covered, self.exact.multipliers)
+            return certificate_of_cores(problem, covered, self.exact.multipliers)
 
         keep = self._keep(Verdict.HOLDS, covered.cores, leaves, None)
         return self._result(Verdict.HOLDS, "", None, keep, certify)
@@ -338,6 +358,7 @@ class _Run:
         point: tuple[Fraction, ...] | None,
     ) -> Callable[[], Proof]:
         graph, prop, seconds = self.problem.graph, self.problem.prop, self.budget.spent_seconds
+        tightened = self.search.problem.tightened if verdict is Verdict.HOLDS else ()
         return lambda: Proof(
             fingerprint(graph),
             property_fingerprint(prop),
@@ -347,6 +368,7 @@ class _Run:
             leaves,
             point,
             seconds,
+            tightened,
         )
 
     def _result(

@@ -19,15 +19,15 @@ from verifier.bounds.backward import RowMultipliers, Rows
 from verifier.bounds.box import Box
 from verifier.bounds.intersection import bound_property
 from verifier.bounds.layers import Layers
+from verifier.bounds.tighten import GRID, Tightened
 from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.problem import Problem
 from verifier.engine.region import Region, root, split
-from verifier.engine.region_tree import RegionTree
+from verifier.engine.region_tree import ALONG, RegionTree
 from verifier.ir.evaluate import evaluate_exactly, preactivations_exactly
 from verifier.ir.graph import Neuron
-from verifier.options import EngineOptions
 from verifier.proof.literals import HalfSpace, Literal, Path, Phase
-from verifier.proof.muc import Multipliers, NeuronMultipliers
+from verifier.proof.muc import Core, Multipliers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,21 +153,28 @@ def from_tree(
 def some_multipliers(rng: np.random.Generator, problem: Problem, rows: int) -> Multipliers:
     """Return random multipliers for all neurons: any are valid."""
     size = float(rng.choice([0.0, 0.1, 1.0, 100.0]))
-    layers = {
-        k: NeuronMultipliers(
-            np.arange(width),
-            rng.choice([0.0, 1.0, 0.5, 0.3], size=width),
-            size * rng.random(width),
+    count = sum(problem.layers.widths)
+    neurons = np.flatnonzero(rng.random(count) < 0.7)
+    return Multipliers(
+        rng.random(rows) * float(rng.choice([0.0, 1.0, 50.0])),
+        neurons,
+        rng.choice([0.0, 1.0, 0.5, 0.3], size=len(neurons)),
+        size * rng.random(len(neurons)),
+        np.arange(count),
+        size * rng.random(count),
+    )
+
+
+def some_slopes(rng: np.random.Generator, neurons: int) -> list[Tightened]:
+    """Return absurd slopes: of any neurons for the bounds of any others, whatever their layers."""
+    return [
+        Tightened(
+            bounded := np.flatnonzero(rng.random(neurons) < 0.7),
+            lines := np.flatnonzero(rng.random(neurons) < 0.7),
+            GRID * rng.integers(0, 257, (2 * len(bounded), len(lines))).astype(np.float64),
         )
-        for k, width in enumerate(problem.layers.widths)
-        if rng.random() < 0.7
-    }
-    masses = {
-        Neuron(k, i): float(size * rng.random())
-        for k, width in enumerate(problem.layers.widths)
-        for i in range(width)
-    }
-    return Multipliers(rng.random(rows) * float(rng.choice([0.0, 1.0, 50.0])), layers, masses)
+        for _ in range(2)
+    ]
 
 
 def left_sides(case: Case, point: Point, output: Point) -> list[Fraction]:
@@ -200,6 +207,27 @@ def from_multipliers(
             exact = sum((w * s for w, s in zip(weights, sides, strict=True)), Fraction(0))
             if exceeds(bound.value[place], exact):
                 found.append(f"case {case}: {bound.value[place]!r} above {float(exact)!r}")
+    return found
+
+
+def from_margins(rng: np.random.Generator, problem: Problem, points: Sequence[Point]) -> list[str]:
+    """Return points where the margins of several paths' cores, by phases alone, are wrong."""
+    paths = [literals_at(rng, problem.graph, point, 3) for point in points[:3]]
+    paths = [tuple(x for x in path if isinstance(x, Phase)) for path in paths]
+    case = problem.prop.cases[0]
+    count = len(case.constraints)
+    cores = [Core(0, path, some_multipliers(rng, problem, count), 0.0) for path in paths]
+    margins = RegionTree.of(problem, 0, paths, ALONG).margins(cores)
+    found = []
+    for core, margin in zip(cores, margins.tolist(), strict=True):
+        assert core.multipliers is not None
+        weights = [Fraction(float(weight)) for weight in core.multipliers.rows]
+        for point in points:
+            if satisfies(problem.graph, core.path, point):
+                sides = left_sides(case, point, evaluate_exactly(problem.graph, point))
+                exact = sum((w * s for w, s in zip(weights, sides, strict=True)), Fraction(0))
+                if exceeds(margin, exact):
+                    found.append(f"margin: {margin!r} above {float(exact)!r}")
     return found
 
 
@@ -236,12 +264,17 @@ def anywhere(
     found = from_domains(graph, prop.cases[0].box, points)
     inside = points[int(rng.integers(len(points)))]
     paths = ((), literals_at(rng, graph, inside, int(rng.integers(0, 4))))
-    for input_split_width in (EngineOptions().input_split_width, 0):
-        problem = Problem.of(graph, prop, input_split_width=input_split_width)
+    given = [some_slopes(rng, sum(graph.layer_widths))]
+    for problem in (
+        Problem.of(graph, prop),
+        Problem.of(graph, prop, input_split_width=0),
+        Problem.of(graph, prop, input_split_width=0, given=given),
+    ):
         for path in paths:
             region = region_of(problem, path)
             found += from_region(graph, region, points)
             found += from_multipliers(rng, problem, region, points)
             found += from_neuron_rows(rng, problem, region, points)
         found += from_tree(rng, graph, problem, points)
+        found += from_margins(rng, problem, points)
     return found

@@ -26,7 +26,6 @@ from verifier.engine.problem import Problem
 from verifier.engine.region import root, split
 from verifier.engine.region_tree import ALONG, RegionTree
 from verifier.ir.evaluate import evaluate_exactly
-from verifier.ir.graph import Neuron
 from verifier.proof.muc import Multipliers
 
 if TYPE_CHECKING:
@@ -138,8 +137,9 @@ def results(problem: Problem, regions: list[Region]) -> list[Any]:
     literals = [region.path[-1].negated() for region in regions]
     parents = [root(problem, 0)] * len(regions)
     children = split(problem, list(zip(parents, literals, strict=True)))
-    masses = {Neuron(k, i): 0.25 for k, n in enumerate(problem.layers.widths) for i in range(n)}
-    rows = Multipliers(np.ones(problem.groups[0].objectives[0].count), {}, masses)
+    count, all_neurons = problem.groups[0].objectives[0].count, len(problem.layers.neurons)
+    masses = (np.arange(all_neurons), np.full(all_neurons, 0.25))
+    rows = Multipliers(np.ones(count), literals=masses[0], masses=masses[1])
     bound = evaluate(problem, [Query(child, 0) for child in children], [rows] * len(children))
     together = RegionTree.of(problem, 0, [child.path for child in children], ALONG).bounds
     ends = [together.neurons.lower, together.neurons.upper]

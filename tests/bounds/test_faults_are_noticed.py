@@ -27,8 +27,10 @@ from verifier.bounds import (
     intersection,
     interval,
     layers,
+    live,
     objective,
     relaxation,
+    tighten,
     tree,
     zonotope,
 )
@@ -90,7 +92,16 @@ FAULTS = (
     Fault(region_tree._tree, "max(lower[node, literal.input], literal.threshold)", "1.0"),
     Fault(tree._cut, "both.lower > both.upper", "both.lower >= both.upper"),
     Fault(tree._put, "its.lower, its.upper", "its.lower, its.lower"),
-    Fault(evaluate._dense, "mass * places.phases[row", "-mass * places.phases[row"),
+    Fault(evaluate._dense, "masses * phases[owners", "-masses * phases[owners"),
+    Fault(live.Live.of.__func__, "~(upper <= 0.0)", "~(upper <= 0.2)"),  # type: ignore[attr-defined]
+    Fault(live.Live.of.__func__, "[upper < 0.0, lower > 0.0]", "[lower < 0.0, upper > 0.0]"),  # type: ignore[attr-defined]
+    Fault(live.Live.empty, "active & (phases > 0)", "active & (phases <= 0)"),
+    Fault(live.Live.relaxation, "phases > 0).astype", "phases < 0).astype"),
+    Fault(live.Live.relaxation, "is_cut, 0.0, whole.offset", "True, 0.0, whole.offset"),
+    Fault(live.Live.lower_bounds, "self.entries[source]", "self.entries[source][::-1]"),
+    Fault(tighten._Layer.__init__, "signs * layer.bias", "layer.bias"),
+    Fault(tighten._Layer.bounds, "return values", "return values + slopes.mean(axis=1)"),
+    Fault(tighten._cut, "upper[0, neurons], -minus_most", "upper[0, neurons], minus_most"),
 )
 
 

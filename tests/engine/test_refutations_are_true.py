@@ -112,7 +112,8 @@ def test_masses_of_literals_that_the_path_lacks_do_not_count() -> None:
     chosen = some_multipliers(rng, problem, count)
 
     with_masses = evaluate(problem, [query], [chosen]).value
-    without = evaluate(problem, [query], [Multipliers(chosen.rows, chosen.layers)]).value
+    bare = Multipliers(chosen.rows, chosen.neurons, chosen.alpha, chosen.q)
+    without = evaluate(problem, [query], [bare]).value
 
     assert with_masses == without
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from compression.registry import make_method
 from tests.change.variants import rearranged
 from tests.proof.small_proofs import ON_INPUTS, ON_PHASES, assert_cores, proofs, search
+from verifier.bounds.tighten import Tightened
 from verifier.change.neuron_map import NeuronMap
 from verifier.engine.problem import Problem
 from verifier.engine.reuse import Reuse
@@ -21,12 +22,10 @@ from verifier.engine.translate import Translation, check_map, translate_path
 from verifier.errors import ProofMismatchError
 from verifier.ir.graph import Graph, Neuron
 from verifier.proof.literals import HalfSpace, Literal, Phase
-from verifier.proof.muc import Core, Multipliers, NeuronMultipliers
+from verifier.proof.muc import Core, Multipliers
 from verifier.verdict import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from verifier.engine.search import Outcome
     from verifier.options import EngineOptions
     from verifier.proof.store import Proof
@@ -114,8 +113,9 @@ def test_a_removed_neurons_literal_is_dropped_or_makes_the_core_vacuous(
 
 def test_the_identity_keeps_every_core_as_it_is() -> None:
     for graph, _, proof in proofs(5, ON_PHASES):
+        widths = graph.layer_widths
         for core in proof.cores:
-            translated = Translation(NeuronMap.identity(graph), graph.layer_widths).core(core)
+            translated = Translation(NeuronMap.identity(graph), widths, widths).core(core)
 
             assert translated == (core, False)
 
@@ -130,39 +130,34 @@ def test_multipliers_are_those_of_the_counterparts(
     neuron_map: NeuronMap, entries: dict[Neuron, tuple[float, float]]
 ) -> None:
     """Counterparts may lie in any layer."""
-    core = Core(0, (), Multipliers(np.ones(1), by_layer(entries)), 1.0)
-    expected = {neuron_map.kept[n]: value for n, value in entries.items() if n in neuron_map.kept}
+    numbers = {NEURONS.index(neuron): value for neuron, value in sorted(entries.items())}
+    alpha, q = np.array(list(numbers.values())).reshape(-1, 2).T
+    lines = Multipliers(np.ones(1), np.array(list(numbers), dtype=np.intp), alpha, q)
+    expected = {
+        NEURONS.index(neuron_map.kept[n]): value
+        for n, value in entries.items()
+        if n in neuron_map.kept
+    }
 
-    translated = Translation(neuron_map, (3, 3)).core(core)
+    translated = Translation(neuron_map, (3, 3), (3, 3)).core(Core(0, (), lines, 1.0))
 
     assert translated is not None
-    assert translated[0].multipliers is not None
-    found = by_neuron(translated[0].multipliers.layers)
-    assert found == expected
-    assert list(found) == sorted(found)
-
-
-def by_layer(entries: dict[Neuron, tuple[float, float]]) -> dict[int, NeuronMultipliers]:
-    layers: dict[int, NeuronMultipliers] = {}
-    for layer in {neuron.layer for neuron in entries}:
-        chosen = sorted((n.index, *entries[n]) for n in entries if n.layer == layer)
-        index, alpha, q = zip(*chosen, strict=True)
-        layers[layer] = NeuronMultipliers(np.array(index), np.array(alpha), np.array(q))
-    return layers
-
-
-def by_neuron(layers: Mapping[int, NeuronMultipliers]) -> dict[Neuron, tuple[float, float]]:
-    return {
-        Neuron(layer, int(index)): (float(alpha), float(q))
-        for layer, part in sorted(layers.items())
-        for index, alpha, q in zip(part.index, part.alpha, part.q, strict=True)
-    }
+    found = translated[0].multipliers
+    assert found is not None
+    pairs = zip(found.alpha.tolist(), found.q.tolist(), strict=True)
+    assert dict(zip(found.neurons.tolist(), pairs, strict=True)) == expected
+    assert found.neurons.tolist() == sorted(expected)
 
 
 def test_multipliers_go_with_their_neurons_and_are_left_out_where_those_are_gone() -> None:
-    neurons = NeuronMultipliers(np.array([0, 2]), np.array([0.25, 0.5]), np.array([1.0, 2.0]))
-    masses = {Neuron(0, 0): 3.0, Neuron(0, 2): 4.0}
-    core = Core(0, (), Multipliers(np.ones(1), {0: neurons, 1: neurons}, masses), 1.0)
+    multipliers = Multipliers(
+        np.ones(1),
+        np.array([0, 2, 3, 5]),
+        np.array([0.25, 0.5, 0.75, 1.0]),
+        np.array([1.0, 2.0, 3.0, 4.0]),
+        np.array([0, 2, 3]),
+        np.array([3.0, 4.0, 5.0]),
+    )
     neuron_map = NeuronMap(
         {
             Neuron(0, 0): Neuron(0, 1),
@@ -172,16 +167,34 @@ def test_multipliers_go_with_their_neurons_and_are_left_out_where_those_are_gone
         {Neuron(1, 0): Fraction(1)},
     )
 
-    translated = Translation(neuron_map, (3, 3)).core(core)
+    found = Translation(neuron_map, (3, 3), (2, 2)).multipliers(multipliers)
 
-    assert translated is not None
-    multipliers = translated[0].multipliers
-    assert multipliers is not None
-    assert multipliers.layers.keys() == {0}
-    assert multipliers.layers[0].index.tolist() == [0, 1]
-    assert multipliers.layers[0].alpha.tolist() == [0.5, 0.25]
-    assert multipliers.layers[0].q.tolist() == [2.0, 1.0]
-    assert multipliers.literals == {Neuron(0, 1): 3.0, Neuron(0, 0): 4.0}
+    assert found is not None
+    assert found.neurons.tolist() == [0, 1]
+    assert found.alpha.tolist() == [0.5, 0.25]
+    assert found.q.tolist() == [2.0, 1.0]
+    assert found.literals.tolist() == [0, 1]
+    assert found.masses.tolist() == [4.0, 3.0]
+
+
+def test_slopes_go_with_their_neurons_and_are_left_out_where_those_are_gone() -> None:
+    neuron_map = NeuronMap(
+        {
+            Neuron(0, 0): Neuron(0, 1),
+            Neuron(0, 2): Neuron(0, 0),
+            Neuron(1, 1): Neuron(1, 0),
+        },
+        {Neuron(1, 0): Fraction(1)},
+    )
+    slopes = np.array([[0.0, 0.25, 0.5], [0.125, 0.375, 0.625], [1.0, 0.5, 0.0], [0.75, 0.5, 0.25]])
+
+    found = Translation(neuron_map, (3, 3), (2, 2)).tightened(
+        Tightened(np.array([3, 4]), np.array([0, 1, 2]), slopes)
+    )
+
+    assert found.neurons.tolist() == [2]
+    assert found.lines.tolist() == [1, 0]
+    assert found.slopes.tolist() == [[0.125, 0.625], [0.75, 0.25]]
 
 
 @OPTIONS

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -58,7 +59,8 @@ def proved(seed: int, options: EngineOptions) -> Proved | None:
     cores, leaves = minimize(problem, found, Budget())
     if len(cores) < 2:
         return None
-    return Proved(graph, prop, proof_of(graph, prop, cores, leaves))
+    proof = proof_of(graph, prop, cores, leaves)
+    return Proved(graph, prop, replace(proof, tightened=problem.tightened))
 
 
 def proof_of(

@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.bounds.escapes import some_slopes
 from tests.generators import stack
 from tests.oracles import decide_by_phase_enumeration
+from tests.proof.proof_files import document, save
 from tests.proof.small_proofs import drawn, proof_of, proofs
-from tests.proof.test_proof_files_are_read_back_or_refused import save
 from verifier import pipeline
 from verifier.certificate.checker import check_certificate
 from verifier.errors import CorruptFileError, ProofMismatchError, RefusedError
@@ -27,15 +28,16 @@ from verifier.ir.graph import Graph, Neuron
 from verifier.ir.rational import RationalArray
 from verifier.options import EngineOptions
 from verifier.pipeline import reverify
-from verifier.proof import store
 from verifier.proof.literals import HalfSpace, Literal, Path, Phase
-from verifier.proof.muc import Core, Leaf, Multipliers, NeuronMultipliers
+from verifier.proof.muc import Core, Leaf, Multipliers
 from verifier.proof.store import Proof, read_proof, write_proof
 from verifier.spec.property import Case, InputBox, LinearConstraint, Property
 from verifier.verdict import Answer, Verdict, verdict_of
 
 if TYPE_CHECKING:
     from pathlib import Path as FilePath
+
+    from numpy.typing import NDArray
 
 LARGEST = float(np.finfo(np.float32).max)
 SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
@@ -73,17 +75,7 @@ def forged_proofs(draw: st.DrawFn, graph: Graph, prop: Property) -> Proof:
         st.builds(HalfSpace, st.integers(0, prop.input_width - 1), thresholds, st.booleans()),
     )
     paths = st.lists(literals, max_size=4).map(without_repetition)
-
-    def layers() -> dict[int, NeuronMultipliers]:
-        found = {}
-        for layer, width in enumerate(graph.layer_widths):
-            index = sorted(draw(st.sets(st.integers(0, width - 1))))
-            alpha = [draw(st.sampled_from([0.0, 0.25, 1.0])) for _ in index]
-            q = [draw(MASSES) for _ in index]
-            found[layer] = NeuronMultipliers(
-                np.array(index, dtype=np.intp), np.array(alpha), np.array(q)
-            )
-        return found
+    chosen = st.sets(st.integers(0, len(neurons) - 1)).map(sorted)
 
     def core() -> Core:
         case = draw(st.integers(0, len(prop.cases) - 1))
@@ -94,8 +86,18 @@ def forged_proofs(draw: st.DrawFn, graph: Graph, prop: Property) -> Proof:
         return Core(case, draw(paths), multipliers(rows), margin)
 
     def multipliers(rows: int) -> Multipliers:
-        masses = {neuron: draw(MASSES) for neuron in draw(st.sets(st.sampled_from(neurons)))}
-        return Multipliers(np.array([draw(MASSES) for _ in range(rows)]), layers(), masses)
+        lines, literals = draw(chosen), draw(chosen)
+        return Multipliers(
+            masses(rows),
+            np.array(lines, dtype=np.intp),
+            np.array([draw(st.sampled_from([0.0, 0.25, 1.0])) for _ in lines]),
+            masses(len(lines)),
+            np.array(literals, dtype=np.intp),
+            masses(len(literals)),
+        )
+
+    def masses(count: int) -> NDArray[np.float64]:
+        return np.array([draw(MASSES) for _ in range(count)], dtype=np.float64)
 
     def leaf() -> Leaf:
         place = draw(st.integers(0, len(cores) - 1))
@@ -126,7 +128,10 @@ def test_a_forged_proof_leads_to_the_verdict_of_the_oracle(
 ) -> None:
     graph, prop, expected = PROBLEMS[problem]
     path = tmp_path / "proof"
-    write_proof(data.draw(forged_proofs(graph, prop)), path)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    slopes = tuple(some_slopes(rng, graph.neuron_count))
+    forged = data.draw(forged_proofs(graph, prop))
+    write_proof(replace(forged, tightened=(slopes,)), path)
     proof = read_proof(path)
     original = graph if data.draw(st.booleans()) else None
 
@@ -161,22 +166,23 @@ def tent() -> tuple[Graph, Property]:
     return graph, Property(1, 1, (Case(box, (constraint,)),))
 
 
-@pytest.mark.parametrize("index", [True, 1])
-def test_a_neuron_named_true_is_no_neuron(index: Any, tmp_path: FilePath) -> None:
-    """To numpy it is all neurons of the layer: two false cores would cover, and the tent hold."""
+@pytest.mark.parametrize(("number", "why"), [(2, "about nothing"), (1, "")])
+def test_a_neuron_that_does_not_exist_is_no_neuron(
+    number: int, why: str, tmp_path: FilePath
+) -> None:
+    """Nor is it one of the next layer's, or all: false cores would cover, and the tent hold."""
     graph, prop = tent()
     assert decide_by_phase_enumeration(graph, prop)[0] is Answer.SAT
     cores = [
         Core(0, (Phase(Neuron(0, 1), active),), Multipliers(np.ones(1)), 1.0)
         for active in (True, False)
     ]
-    body = json.loads(json.dumps(store._document(proof_of(graph, prop, cores))))
-    for core in body["cores"]:
-        core["path"][0][2] = index
-    path = save(body, tmp_path / "proof")
+    head, columns = document(proof_of(graph, prop, cores))
+    columns["path_atom"] = np.array([2 * number + 1, 2 * number])
+    path = save(head, columns, tmp_path / "proof")
 
-    if index is True:
-        with pytest.raises(CorruptFileError, match="neuron True of layer 0: not two integers"):
+    if why:
+        with pytest.raises(CorruptFileError, match=why):
             read_proof(path)
     else:
         assert reverify(graph, prop, read_proof(path)).verdict is Verdict.VIOLATED

@@ -31,6 +31,7 @@ import numpy as np
 
 from verifier.bounds.kernel_data import Network
 from verifier.errors import RefusedError, UnsupportedError
+from verifier.ir.graph import Neuron
 from verifier.ir.operators import Affine
 
 if TYPE_CHECKING:
@@ -133,6 +134,11 @@ class Layers:
         """Where each ReLU layer's neurons are among all neurons."""
         ends = list(accumulate(self.widths, initial=0))
         return tuple(slice(start, end) for start, end in pairwise(ends))
+
+    @cached_property
+    def neurons(self) -> tuple[Neuron, ...]:
+        """All neurons in the order in which they are numbered, layer after layer."""
+        return tuple(Neuron(k, i) for k, width in enumerate(self.widths) for i in range(width))
 
     @cached_property
     def flat(self) -> Network:

@@ -148,21 +148,38 @@ class _Writer:
         elif core.multipliers is None:
             evidence = self._exact(core, region)
         else:
-            evidence = _evidence(core.path, core.multipliers, self._unlisted(core, region))
+            evidence = self._evidence(core, core.multipliers, region)
         head = {"region": self._place[tree.group, core.path, stride if core.path else 0]}
         self.cores.append(head | {"case": core.case} | evidence)
+
+    def _evidence(self, core: Core, multipliers: Multipliers, region: Region) -> dict[str, Any]:
+        neurons = self._problem.layers.neurons
+        phases = {literal.neuron for literal in core.path if isinstance(literal, Phase)}
+        live = self._problem.groups[region.group].live
+        lines = (multipliers.neurons, multipliers.alpha, multipliers.q)
+        masses = zip(multipliers.literals.tolist(), multipliers.masses.tolist(), strict=True)
+        return {
+            "rows": multipliers.rows.tolist(),
+            "neurons": [
+                [*neurons[number], alpha, q]
+                for number, alpha, q in zip(*(part.tolist() for part in lines), strict=True)
+            ]
+            + self._unlisted(core, region),
+            # Masses on what is inactive all over the box were no part of the evaluation.
+            "masses": [
+                [*neurons[n], mass]
+                for n, mass in masses
+                if neurons[n] in phases and (live is None or live.column[n] >= 0)
+            ],
+        }
 
     def _unlisted(self, core: Core, region: Region) -> list[list[float]]:
         """Return the default slopes that the core relies on and its region does not give."""
         if core.path or not self._problem.layers.wide or core.multipliers is None:
             return []
-        listed = {k: set(part.index.tolist()) for k, part in core.multipliers.layers.items()}
-        return [
-            [layer, int(index), float(relaxation.alpha[0][index]), 0.0]
-            for layer, relaxation in enumerate(region.bounds.relaxations)
-            for index in np.flatnonzero(relaxation.unstable[0])
-            if int(index) not in listed.get(layer, ())
-        ]
+        lines, neurons = region.bounds.relaxation, self._problem.layers.neurons
+        unlisted = np.setdiff1d(np.flatnonzero(lines.unstable[0]), core.multipliers.neurons)
+        return [[*neurons[i], float(lines.alpha[0, i]), 0.0] for i in unlisted.tolist()]
 
     def _exact(self, core: Core, region: Region) -> dict[str, Any]:
         found = self._exact_multipliers(core.case, core.path, exact_bounds(region))
@@ -206,15 +223,12 @@ class _Writer:
 
     def _tightened(self, group: int) -> list[list[Any]]:
         """Return for each layer neurons, the neurons before them that matter, and two matrices."""
-        layers, whole = self._problem.layers, self._problem.groups[group]
-        neurons = [[k, i] for k, width in enumerate(layers.widths) for i in range(width)]
-        is_open = whole.bounds.unstable[0]
-        found: list[list[Any]] = []
-        for part in whole.tightened:
-            before = np.flatnonzero(is_open[: part.slopes.shape[1]])
-            lower, upper = np.split(part.slopes[:, before], 2)
-            names = [neurons[n] for n in before]
-            found.append([part.neurons.tolist(), names, lower.tolist(), upper.tolist()])
+        neurons, found = self._problem.layers.neurons, []
+        for part in self._problem.groups[group].tightened:
+            lower, upper = np.split(part.slopes, 2)
+            indices = [neurons[n].index for n in part.neurons.tolist()]
+            names = [list(neurons[n]) for n in part.lines.tolist()]
+            found.append([indices, names, lower.tolist(), upper.tolist()])
         return found
 
     def _signed(self, literal: Literal) -> int:
@@ -231,24 +245,6 @@ def _refuted(cores: Sequence[Core], tree: RegionTree) -> list[bool]:
         margin > 0.0 and (margin == np.inf) == (core.margin == np.inf)
         for core, margin in zip(cores, tree.margins(cores).tolist(), strict=True)
     ]
-
-
-def _evidence(
-    path: Path, multipliers: Multipliers, unlisted: Sequence[Sequence[float]]
-) -> dict[str, Any]:
-    phases = {literal.neuron for literal in path if isinstance(literal, Phase)}
-    return {
-        "rows": multipliers.rows.tolist(),
-        "neurons": [
-            [layer, int(index), float(alpha), float(q)]
-            for layer, part in multipliers.layers.items()
-            for index, alpha, q in zip(part.index, part.alpha, part.q, strict=True)
-        ]
-        + list(unlisted),
-        "masses": [
-            [*neuron, mass] for neuron, mass in multipliers.literals.items() if neuron in phases
-        ],
-    }
 
 
 def _key(atom: int | Neuron | tuple[int, float]) -> tuple[object, ...]:

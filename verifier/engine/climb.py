@@ -7,7 +7,8 @@ their cases.
 
 An ascent starts where that of the region around ended. That saves half of the regions against
 default slopes, but only with splits that are scored by default slopes (``decide``): where the best
-slopes of the last layer are 0, the layers before look as if nothing could be gained there.
+slopes of the last layer are 0, the layers before look as if nothing could be gained there. Where a
+core of another network is repaired, it starts from the core's own multipliers.
 
 As everywhere, what the ascent claims is rounded to float32 and goes through ``evaluate``.
 """
@@ -23,9 +24,8 @@ from verifier.bounds.backward import LinearBound
 from verifier.bounds.region_bounds import RegionBounds
 from verifier.engine.evaluate import Attempt, core_of, evaluate, rounded
 from verifier.engine.region import phases_of
-from verifier.ir.graph import Neuron
 from verifier.proof.literals import Phase
-from verifier.proof.muc import Multipliers, NeuronMultipliers
+from verifier.proof.muc import Multipliers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,15 +49,16 @@ def climb(problem: Problem, queries: Sequence[Query]) -> list[Attempt]:
     bounds = RegionBounds.stack([query.region.bounds for query in queries])
     lines = bounds.relaxation
     phases = phases_of(problem, [query.region.path for query in queries])
-    weights = np.array([forms.weights(query) for query in queries])
+    known = [query.warm or _warm(query, forms) for query in queries]
+    weights = np.array([forms.weights(*pair) for pair in zip(queries, known, strict=True)])
     alpha, masses = lines.alpha.copy(), np.zeros(phases.shape)
-    for row, query in enumerate(queries):
-        if query.warm is not None:
-            alpha[row] = np.where(lines.unstable[row], query.warm.alpha, alpha[row])
-            masses[row] = query.warm.masses * (phases[row] != 0)
+    for row, warm in enumerate(known):
+        if warm is not None:
+            alpha[row] = np.where(lines.unstable[row], warm.alpha, alpha[row])
+            masses[row] = warm.masses * (phases[row] != 0)
     cuts_inputs = any(not isinstance(x, Phase) for query in queries for x in query.region.path)
     box = bounds.box if cuts_inputs else bounds.box.take(np.zeros(1, dtype=np.intp))
-    steps = FIRST_STEPS if any(query.warm is None for query in queries) else STEPS
+    steps = FIRST_STEPS if any(warm is None for warm in known) else STEPS
     start = Start(weights, alpha, masses)
     regions = Regions(lines, box, phases)
     found = ascend(problem.layers, forms.all, regions, start, steps, problem.device)
@@ -81,12 +82,18 @@ class _Forms:
         constant = np.concatenate([objective.constant for objective in objectives])
         self.all = Forms(coefficients, constant)
 
-    def weights(self, query: Query) -> Array:
+    def weights(self, query: Query, warm: Start | None) -> Array:
         """Return where a query's weights start."""
-        if query.warm is not None:
-            return query.warm.weights
+        if warm is not None:
+            return warm.weights
         place, weights = self._places[query.case], np.zeros(len(self.all.constant))
         weights[place] = 1.0 / max(place.stop - place.start, 1)
+        return weights
+
+    def given(self, query: Query, rows: Array) -> Array:
+        """Return weights of all rows, given those of the rows of a query's case."""
+        weights = np.zeros(len(self.all.constant))
+        weights[self._places[query.case]] = rows
         return weights
 
     def own(self, query: Query, weights: Array) -> Array:
@@ -94,12 +101,24 @@ class _Forms:
         return weights[self._places[query.case]]
 
 
+def _warm(query: Query, forms: _Forms) -> Start | None:
+    """Return where a hint lets a query's ascent start; nowhere if it weighs no row."""
+    hint = query.hint
+    total = 0.0 if hint is None else float(hint.rows.sum())
+    if hint is None or not total > 0.0:
+        return None
+    alpha = query.region.bounds.relaxation.alpha[0].copy()
+    masses = np.zeros_like(alpha)
+    alpha[hint.neurons], masses[hint.literals] = hint.alpha, hint.masses / total
+    return Start(forms.given(query, hint.rows / total), alpha, masses)
+
+
 def _attempts(
     problem: Problem, queries: Sequence[Query], found: Ascended, forms: _Forms
 ) -> list[Attempt]:
     """Evaluate what the ascent claims to have refuted."""
     chosen = {
-        row: _multipliers(problem, query, found.best.row(row), forms)
+        row: _multipliers(query, found.best.row(row), forms)
         for row, query in enumerate(queries)
         if found.value[row] > 0.0
     }
@@ -120,16 +139,11 @@ def _attempts(
     return attempts
 
 
-def _multipliers(problem: Problem, query: Query, best: Start, forms: _Forms) -> Multipliers:
-    is_open = query.region.bounds.unstable[0]
-    layers, literals = {}, {}
-    for layer, place in enumerate(problem.layers.slices):
-        index = np.flatnonzero(is_open[place])
-        if len(index):
-            slopes = rounded(best.alpha[place][index])
-            # Of a proof's many zeros none takes memory.
-            layers[layer] = NeuronMultipliers(index, slopes, np.broadcast_to(0.0, index.shape))
-        masses = rounded(best.masses[place])
-        for neuron in np.flatnonzero(masses).tolist():
-            literals[Neuron(layer, neuron)] = float(masses[neuron])
-    return Multipliers(rounded(forms.own(query, best.weights)), layers, literals)
+def _multipliers(query: Query, best: Start, forms: _Forms) -> Multipliers:
+    neurons = np.flatnonzero(query.region.bounds.unstable[0])
+    slopes, masses = rounded(best.alpha[neurons]), rounded(best.masses)
+    literals = np.flatnonzero(masses)
+    # Of a proof's many zeros none takes memory.
+    least = np.broadcast_to(0.0, neurons.shape)
+    rows = rounded(forms.own(query, best.weights))
+    return Multipliers(rows, neurons, slopes, least, literals, masses[literals])

@@ -9,7 +9,7 @@ whoever searches for multipliers can lose refutations, never invent one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,7 +38,8 @@ class Query:
     Attributes:
         region: The region.
         case: The case.
-        hint: Multipliers that may refute it, such as those of a region around it.
+        hint: Multipliers that may refute it, such as those of a region around it. On a wide
+            network an ascent starts from them, unless a better start is known.
         warm: Where to start an ascent, if one is known; its arrays are those of one row.
     """
 
@@ -88,7 +89,7 @@ class Places:
 
     Attributes:
         group: The group.
-        bounds: Over the regions.
+        bounds: Over the regions; on a wide network only their input boxes are read.
         phases: Shape (regions, neurons): phase literals, signed.
         cases: The case in each region.
     """
@@ -108,12 +109,21 @@ def evaluate_in(problem: Problem, places: Places, chosen: Sequence[Multipliers])
     problem = problem.for_work(len(chosen))
     group = problem.groups[places.group]
     rows = _combined(problem, places, chosen)
-    multipliers = _dense(problem, places, chosen)
+    if group.live is not None:
+        phases = places.phases[:, group.live.numbers]
+        lines = group.live.relaxation(phases)
+        multipliers = _dense(lines.alpha, phases, chosen, group.live.column)
+        return group.live.lower_bounds(rows, lines, places.bounds.box, multipliers)
+    multipliers = _dense(places.bounds.relaxation.alpha, places.phases, chosen)
     return backward.lower_bounds(problem.layers, rows, places.bounds, multipliers, group.scale)
 
 
 def _combined(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -> Rows:
-    """Weigh the rows of each region's case."""
+    """Weigh the rows of each region's case.
+
+    Raises:
+        ValueError: A weight is negative, for which the bound would not be sound.
+    """
     group, cases = problem.groups[places.group], np.array(places.cases, dtype=np.intp)
     sources = dict.fromkeys(s for rows in group.objectives.values() for s in rows.coefficients)
     width = {s: problem.layers.place(s).stop - problem.layers.place(s).start for s in sources}
@@ -122,6 +132,9 @@ def _combined(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -
     for case in sorted(set(places.cases)):
         members = np.flatnonzero(cases == case)
         weights = np.array([chosen[i].rows for i in members.tolist()])
+        if not (weights >= 0.0).all():
+            msg = f"weights of rows must be at least 0: {weights.min()}"
+            raise ValueError(msg)
         part = group.objectives[case].combine(members, weights)
         for source, matrix in part.coefficients.items():
             coefficients[source][members] = matrix
@@ -129,18 +142,47 @@ def _combined(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -
     return Rows(np.arange(len(cases)), coefficients, constant, magnitude)
 
 
-def _dense(problem: Problem, places: Places, chosen: Sequence[Multipliers]) -> RowMultipliers:
-    adaptive = places.bounds.relaxation.alpha
+def _dense(
+    adaptive: Array,
+    phases: NDArray[np.int8],
+    chosen: Sequence[Multipliers],
+    column: NDArray[np.intp] | None = None,
+) -> RowMultipliers:
+    """Write multipliers down for all neurons.
+
+    Args:
+        adaptive: Slopes of lower lines where multipliers say nothing, of shape (rows, neurons).
+        phases: Phase literals of each row's region, of the same shape.
+        chosen: The multipliers of each row.
+        column: Where each neuron is among those of the shape, or -1; by default they are all.
+
+    Raises:
+        ValueError: A number is out of its range, for which the bound would not be sound.
+    """
     alpha, q, beta = adaptive.copy(), np.zeros_like(adaptive), np.zeros_like(adaptive)
-    starts = [place.start for place in problem.layers.slices]
-    for row, multipliers in enumerate(chosen):
-        for layer, part in multipliers.layers.items():
-            place = starts[layer] + part.index
-            alpha[row, place], q[row, place] = part.alpha, part.q
-        for (layer, index), mass in multipliers.literals.items():
-            place = starts[layer] + index
-            beta[row, place] = mass * places.phases[row, place]
+    lines = [(part.neurons, part.alpha, part.q) for part in chosen]
+    rows, neurons, slopes, least = _entries(lines, column)
+    owners, literals, masses = _entries([(part.literals, part.masses) for part in chosen], column)
+    # Written so that NaN does not pass.
+    if not ((slopes >= 0.0) & (slopes <= 1.0) & (least >= 0.0)).all() or not (masses >= 0.0).all():
+        msg = "slopes must be in [0, 1] and masses at least 0"
+        raise ValueError(msg)
+    alpha[rows, neurons], q[rows, neurons] = slopes, least
+    beta[owners, literals] = masses * phases[owners, literals]
     return RowMultipliers(alpha, q, beta)
+
+
+def _entries(
+    parts: Sequence[tuple[NDArray[Any], ...]], column: NDArray[np.intp] | None
+) -> list[NDArray[Any]]:
+    """Return row, column and values of each entry of parts, of which there is one for each row."""
+    rows = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
+    found = [rows, *(np.concatenate(values) for values in zip(*parts, strict=True))]
+    if column is None:
+        return found
+    found[1] = column[found[1]]
+    is_there = found[1] >= 0
+    return [values[is_there] for values in found]
 
 
 def core_of(query: Query, multipliers: Multipliers | None, margin: float) -> Core | None:

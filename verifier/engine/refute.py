@@ -16,7 +16,7 @@ rounded to float32 and count by what ``evaluate`` makes of them.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,8 +27,7 @@ from verifier.engine.climb import climb
 from verifier.engine.evaluate import Attempt, Query, core_of, evaluate, rounded
 from verifier.engine.region import phases_of
 from verifier.engine.region_tree import in_chunks
-from verifier.ir.graph import Neuron
-from verifier.proof.muc import Multipliers, NeuronMultipliers
+from verifier.proof.muc import Multipliers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -195,7 +194,7 @@ def _by_program(
     problem: Problem, attempts: list[Attempt], duals: Mapping[int, lp.Duals]
 ) -> list[Attempt]:
     """Step 5: what the programs of some attempts found, evaluated in one batch."""
-    chosen = [_multipliers(found) for found in duals.values()]
+    chosen = [_multipliers(problem, found) for found in duals.values()]
     bound = evaluate(problem, [attempts[i].query for i in duals], chosen)
     for row, (i, found) in enumerate(duals.items()):
         query, hint, best = attempts[i].query, chosen[row], _row(bound, row)
@@ -204,19 +203,30 @@ def _by_program(
     return attempts
 
 
-def _multipliers(duals: lp.Duals) -> Multipliers:
+def _multipliers(problem: Problem, duals: lp.Duals) -> Multipliers:
     """Return duals as multipliers, rounded to float32."""
-    masses = {
-        Neuron(layer, int(index)): float(mass)
-        for layer, (indices, values) in duals.literals.items()
-        for index, mass in zip(indices, rounded(values), strict=True)
-        if mass > 0.0
-    }
-    layers = {
-        layer: NeuronMultipliers(index, rounded(alpha), rounded(q))
-        for layer, (index, alpha, q) in duals.layers.items()
-    }
-    return Multipliers(rounded(duals.rows), layers, masses)
+    starts = [place.start for place in problem.layers.slices]
+    lines = [(starts[layer] + index, alpha, q) for layer, (index, alpha, q) in duals.layers.items()]
+    on_literals = [(starts[layer] + index, mass) for layer, (index, mass) in duals.literals.items()]
+    literals, masses = _joined(on_literals, 2)
+    used = rounded(masses) > 0.0
+    neurons, alpha, q = _joined(lines, 3)
+    return Multipliers(
+        rounded(duals.rows),
+        neurons,
+        rounded(alpha),
+        rounded(q),
+        literals[used],
+        rounded(masses[used]),
+    )
+
+
+def _joined(parts: Sequence[tuple[NDArray[Any], ...]], count: int) -> list[NDArray[Any]]:
+    """Join the entries of layers, and sort them by the number of their neuron."""
+    nobody = (np.zeros(0, dtype=np.intp), *[np.zeros(0)] * (count - 1))
+    columns = [np.concatenate(column) for column in zip(nobody, *parts, strict=True)]
+    order = np.argsort(columns[0])
+    return [column[order] for column in columns]
 
 
 def _row(bound: LinearBound, row: int) -> LinearBound:

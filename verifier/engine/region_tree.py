@@ -8,11 +8,15 @@ holds all its inner regions in memory.
 Bounding a region from one a single literal above gives the best bounds. Straight from the root they
 are about as good mostly, and there are no regions on the way, which take most of the time. So a
 proof is made, and re-validated, for bounds straight from the root as far as they will do.
+
+On wide networks there is nothing on the way at all: bounds are those of the whole box, cut with the
+phases of the path. They are computed only where they are asked for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -20,14 +24,15 @@ import numpy as np
 from verifier.bounds.box import Box
 from verifier.bounds.tree import Tree, bound_tree
 from verifier.engine.evaluate import Places, evaluate_in
-from verifier.engine.region import Region
-from verifier.proof.literals import Phase
+from verifier.engine.region import Region, cut, root
+from verifier.proof.literals import HalfSpace, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from verifier.bounds.live import Live
     from verifier.bounds.region_bounds import RegionBounds
     from verifier.engine.problem import Problem
     from verifier.proof.literals import Path
@@ -52,7 +57,6 @@ class RegionTree:
         paths: The paths.
         chains: For each path the nodes on the way to it, the root first.
         tree: The nodes.
-        bounds: Of all nodes.
     """
 
     problem: Problem
@@ -60,11 +64,10 @@ class RegionTree:
     paths: Sequence[Path]
     chains: Sequence[Sequence[int]]
     tree: Tree
-    bounds: RegionBounds
 
     @classmethod
     def of(cls, problem: Problem, group: int, paths: Sequence[Path], stride: int) -> RegionTree:
-        """Bound the regions of paths.
+        """Lay out the regions of paths.
 
         Args:
             problem: The network and the property.
@@ -74,9 +77,13 @@ class RegionTree:
         """
         steps, chains = _grow(paths, stride)
         problem = problem.for_work(len(steps))
-        tree, own = _tree(problem, steps), problem.groups[group]
-        bounds = bound_tree(problem.layers, own.bounds, tree, own.scale)
-        return cls(problem, group, paths, chains, tree, bounds)
+        return cls(problem, group, paths, chains, _tree(problem, steps))
+
+    @cached_property
+    def bounds(self) -> RegionBounds:
+        """Bounds of all nodes."""
+        own = self.problem.groups[self.group]
+        return bound_tree(self.problem.layers, own.bounds, self.tree, own.scale)
 
     @property
     def leaves(self) -> NDArray[np.intp]:
@@ -87,6 +94,13 @@ class RegionTree:
         """Return the region of one of the paths."""
         bounds = self.bounds.single(self.chains[number][-1])
         return Region(self.group, self.paths[number], bounds)
+
+    def regions(self, numbers: Sequence[int]) -> list[Region]:
+        """Return the regions of some of the paths."""
+        if not self.problem.layers.wide:
+            return [self.region(number) for number in numbers]
+        whole = root(self.problem, self.group)
+        return cut(self.problem, [(whole, self.paths[number]) for number in numbers])
 
     def margins(self, cores: Sequence[Core]) -> Array:
         """Return what each core's own multipliers prove over the region of the path at its place.
@@ -102,7 +116,7 @@ class RegionTree:
         Slopes have shape (paths, input width); where nothing was evaluated they are 0.
         """
         leaves = self.leaves
-        empty = self.bounds.empty[leaves]
+        empty = self._empty(leaves)
         margins = np.where(empty, np.inf, -np.inf)
         slopes = np.zeros((len(leaves), self.problem.layers.input_width))
         chosen = {
@@ -114,11 +128,29 @@ class RegionTree:
             members = list(chosen)
             nodes = leaves[members]
             cases = [cores[i].case for i in members]
-            bounds, phases = self.bounds.take(nodes), self.tree.phases[nodes]
-            places = Places(self.group, bounds, phases, cases)
+            places = Places(self.group, self._bounds(nodes), self.tree.phases[nodes], cases)
             bound = evaluate_in(self.problem, places, list(chosen.values()))
             margins[members], slopes[members] = bound.value, bound.slopes
         return margins, slopes
+
+    @cached_property
+    def _kept(self) -> Live | None:
+        """What the bounds of a wide network's regions are cut from, if only phases cut them."""
+        if any(isinstance(literal, HalfSpace) for path in self.paths for literal in path):
+            return None
+        return self.problem.groups[self.group].live
+
+    def _empty(self, nodes: NDArray[np.intp]) -> NDArray[np.bool_]:
+        if self._kept is None:
+            return self.bounds.empty[nodes]
+        whole = self.problem.groups[self.group].bounds
+        return whole.empty | self._kept.empty(self.tree.phases[nodes])
+
+    def _bounds(self, nodes: NDArray[np.intp]) -> RegionBounds:
+        """Return bounds of nodes, or of the box where that is all that evaluating them reads."""
+        if self._kept is None:
+            return self.bounds.take(nodes)
+        return self.problem.groups[self.group].bounds
 
 
 # The node above, and the literals that lead from there to a node.
@@ -142,8 +174,11 @@ def _tree(problem: Problem, steps: Sequence[_Step]) -> Tree:
     """Write steps down as arrays."""
     nodes, neurons = len(steps) + 1, sum(problem.layers.widths)
     starts = [place.start for place in problem.layers.slices]
-    lower = np.full((nodes, problem.layers.input_width), -np.inf)
-    upper = np.full_like(lower, np.inf)
+    shape = (nodes, problem.layers.input_width)
+    # Where no input is cut, as on wide networks, no memory is spent on saying so.
+    lower, upper = np.broadcast_to(-np.inf, shape), np.broadcast_to(np.inf, shape)
+    if any(isinstance(literal, HalfSpace) for _, literals in steps for literal in literals):
+        lower, upper = lower.copy(), upper.copy()
     phases = np.zeros((nodes, neurons), dtype=np.int8)
     above, depth = np.zeros(nodes, dtype=np.intp), np.zeros(nodes, dtype=np.intp)
     for node, (parent, literals) in enumerate(steps, start=1):

@@ -88,11 +88,11 @@ class Repair:
             for number, part in enumerate(failed)
             if len(part.leaves) != 1 or part.leaves[0] is part.region
         ]
-        attempts = self._refute([Query(failed[i].region, failed[i].core.case) for i in wholes])
+        attempts = self._refute([self._query(failed[i].region, failed[i].core) for i in wholes])
         own = dict(zip(wholes, attempts, strict=True))
         is_left = [i not in own or own[i].core is None for i in range(len(failed))]
         queries = {
-            (number, place): Query(region, part.core.case)
+            (number, place): self._query(region, part.core)
             for number, part in enumerate(failed)
             for place, region in enumerate(part.leaves)
             if is_left[number] and region is not part.region
@@ -106,6 +106,11 @@ class Repair:
             is_open = [attempt for attempt in parts if attempt.core is None]
             self.open += is_open
             self.repaired += bool(parts) and not is_open
+
+    def _query(self, region: Region, core: Core) -> Query:
+        # Elsewhere a hint is tried as it is, and that the core's own multipliers fail is known.
+        hint = core.multipliers if self.search.problem.layers.wide else None
+        return Query(region, core.case, hint)
 
     def _refute(self, queries: Sequence[Query]) -> list[Attempt]:
         if not queries:

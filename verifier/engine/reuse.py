@@ -6,7 +6,8 @@ Cheapest step first, each only for what the last one left:
  1. *translate* every core through the neuron map;
  2. *re-validate* all of them in batches: bounds of their regions on the compressed network, then
     one evaluation of the stored multipliers (``revalidate``). A core that is not positive here is
-    not used, but the leaves that it stands for are tried by theirs;
+    not used, but the leaves that it stands for are tried by theirs. On a wide network the box was
+    tightened with the original's slopes; where most cores fail, it is with its own;
  3. *repair*: the triangle program on the core's region, then on those of the leaves that failed
     too. A sample decides whether repair pays at all; where it does not, reuse gives up early and a
     fresh search starts;
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 
 SAMPLE = 24
 """Failed cores that are repaired to see whether it pays."""
+STALE = 0.5
+"""Where a larger share of the cores fails, the slopes that tightened the original's box may be to
+blame. Where fewer do, repairing them costs less than slopes of its own, and most fail with those
+too."""
 PAYS = 0.05
 """Repair goes on where at least this share of the sample could be repaired. It is a small one: what
 cannot be repaired still costs less to search from its leaves than from the top."""
@@ -129,8 +134,7 @@ class Reuse:
             candidates = self._translate()
             tree = _tree(candidates)
         with timing("re-validate"):
-            checked = Revalidation(self.search)
-            checked.run(candidates)
+            checked = self._revalidated(candidates)
         self.report.valid, self.report.in_parts = checked.valid, checked.in_parts
         if self.search.budget.is_spent:
             return Outcome(Answer.UNKNOWN, tuple(checked.cores), reason="time limit reached")
@@ -159,7 +163,8 @@ class Reuse:
         it costs a fraction. (Unless that lost a literal that the core needs: then the core is tried
         as it is.)
         """
-        translation = Translation(self.neuron_map, self.proof.layer_widths)
+        widths = self.search.problem.layers.widths
+        translation = Translation(self.neuron_map, self.proof.layer_widths, widths)
         parts: list[list[Part]] = [[] for _ in self.proof.cores]
         for leaf in self.proof.leaves:
             path = translation.path(leaf.path)
@@ -179,6 +184,22 @@ class Reuse:
                 core = replace(core, path=shared)
             candidates.append(Candidate(core, own))
         return candidates
+
+    def _revalidated(self, candidates: list[Candidate]) -> Revalidation:
+        """Re-validate; where most cores fail by the original's slopes, once more by own ones."""
+        checked = Revalidation(self.search)
+        checked.run(candidates)
+        if len(checked.failed) > STALE * len(candidates) and self._ascend():
+            checked = Revalidation(self.search)
+            checked.run(candidates)
+        return checked
+
+    def _ascend(self) -> bool:
+        """Tighten the box with slopes of its own; tell whether it had the original's."""
+        is_theirs = bool(self.proof.tightened) and self.search.problem.layers.wide
+        if is_theirs:
+            self.search.problem = self.search.problem.ascended()
+        return is_theirs
 
     def _repair(self, failed: list[Failed]) -> Repair:
         """Repair the failed cores; decide from a sample whether it pays."""
@@ -202,6 +223,7 @@ class Reuse:
 
     def _from_scratch(self) -> Outcome:
         """Search the whole property, keeping nothing."""
+        self._ascend()
         problem = self.search.problem
         self.search.cores.clear()
         self.report.residual_subproblems += len(problem.groups)

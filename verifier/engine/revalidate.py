@@ -135,15 +135,15 @@ class Revalidation:
         paths = [core.path for core in cores.values()]
         tree = RegionTree.of(self.search.problem, group, paths, stride)
         margins = tree.margins(list(cores.values())).tolist()
-        failed: dict[_Key, Region] = {}
+        failed: dict[_Key, int] = {}
         for number, (key, core) in enumerate(cores.items()):
             margin = margins[number]
             if margin > 0.0:
                 multipliers = None if margin == np.inf else core.multipliers
                 self.cores.append(Core(core.case, core.path, multipliers, margin))
             else:
-                failed[key] = tree.region(number)
-        return failed
+                failed[key] = number
+        return dict(zip(failed, tree.regions(list(failed.values())), strict=True))
 
 
 def _failed(candidate: Candidate, region: Region, left: list[Region]) -> Failed:

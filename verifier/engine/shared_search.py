@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from verifier.engine.evaluate import Query
 from verifier.engine.limits import Budget, Progress, silent
 from verifier.engine.problem import Problem
-from verifier.engine.region_tree import ALONG, RegionTree
+from verifier.engine.region_tree import ALONG, STRAIGHT, RegionTree
 from verifier.engine.search import Outcome, Search
 from verifier.engine.statistics import Statistics
 from verifier.engine.threads import single_threaded
@@ -225,9 +225,11 @@ def _queries(problem: Problem, tasks: Sequence[Task]) -> list[Query]:
         members = [task for task in tasks if problem.group_of(task.case) == group]
         if not members:
             continue
-        tree = RegionTree.of(problem, group, [task.path for task in members], ALONG)
+        stride = STRAIGHT if problem.layers.wide else ALONG
+        tree = RegionTree.of(problem, group, [task.path for task in members], stride)
+        regions = tree.regions(range(len(members)))
         queries += [
-            Query(tree.region(number), task.case, task.hint, task.warm)
-            for number, task in enumerate(members)
+            Query(region, task.case, task.hint, task.warm)
+            for region, task in zip(regions, members, strict=True)
         ]
     return queries

@@ -13,19 +13,24 @@ Multipliers are renamed alike; those of neurons that are gone are left out, whic
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from verifier.bounds.tighten import Tightened
 from verifier.errors import ProofMismatchError
 from verifier.proof.literals import Literal, Path, Phase
-from verifier.proof.muc import Core, Multipliers, NeuronMultipliers
+from verifier.proof.muc import Core, Multipliers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from verifier.change.neuron_map import NeuronMap
+
+    Array = NDArray[np.float64]
 
 
 def check_map(
@@ -77,25 +82,35 @@ def translate_path(path: Path, neuron_map: NeuronMap) -> tuple[Path, bool] | Non
 class Translation:
     """Carries cores over, with a neuron map as an array.
 
-    There is a table that has for each neuron, layer after layer, its counterpart's layer and index,
-    or -1; a last entry, -1 too, stands for neurons that the original does not have.
+    There is a table that has for each neuron its counterpart, both numbered layer after layer, or
+    -1; a last entry, -1 too, stands for neurons that the original does not have.
     """
 
-    def __init__(self, neuron_map: NeuronMap, layer_widths: Sequence[int]) -> None:
+    def __init__(
+        self,
+        neuron_map: NeuronMap,
+        original_widths: Sequence[int],
+        compressed_widths: Sequence[int],
+    ) -> None:
         """Write the map down.
 
         Args:
             neuron_map: From the original's neurons.
-            layer_widths: Number of neurons of each ReLU layer of the original.
+            original_widths: Number of neurons of each ReLU layer of the original.
+            compressed_widths: The same of the compressed network.
         """
         self._map = neuron_map
-        self._widths = layer_widths
-        self._starts = list(accumulate(layer_widths, initial=0))
+        before = list(accumulate(original_widths, initial=0))
+        after = list(accumulate(compressed_widths, initial=0))
         stays = all(old == new for old, new in neuron_map.kept.items())
-        self._is_identity = stays and len(neuron_map.kept) == sum(layer_widths)
-        self._table = np.full((self._starts[-1] + 1, 2), -1, dtype=np.intp)
+        self._is_identity = (
+            stays
+            and len(neuron_map.kept) == before[-1]
+            and tuple(original_widths) == tuple(compressed_widths)
+        )
+        self._table = np.full(before[-1] + 1, -1, dtype=np.intp)
         for (layer, index), new in neuron_map.kept.items():
-            self._table[self._starts[layer] + index] = tuple(new)
+            self._table[before[layer] + index] = after[new.layer] + new.index
 
     def path(self, path: Path) -> tuple[Path, bool] | None:
         """Return what ``translate_path`` does."""
@@ -118,28 +133,22 @@ class Translation:
         """Return multipliers of the compressed network's neurons."""
         if multipliers is None or self._is_identity:
             return multipliers
-        masses = {
-            self._map.kept[neuron]: mass
-            for neuron, mass in multipliers.literals.items()
-            if neuron in self._map.kept
-        }
-        return Multipliers(multipliers.rows, self._layers(multipliers.layers), masses)
+        neurons, alpha, q = self._moved(multipliers.neurons, multipliers.alpha, multipliers.q)
+        literals, masses = self._moved(multipliers.literals, multipliers.masses)
+        return Multipliers(multipliers.rows, neurons, alpha, q, literals, masses)
 
-    def _layers(self, layers: Mapping[int, NeuronMultipliers]) -> dict[int, NeuronMultipliers]:
-        if not layers:
-            return {}
-        old = [
-            np.where(part.index < self._widths[layer], self._starts[layer] + part.index, -1)
-            for layer, part in layers.items()
-        ]
-        targets = self._table[np.concatenate(old)]
-        order = np.lexsort((targets[:, 1], targets[:, 0]))
-        order = order[targets[order, 0] >= 0]
-        layer, index = targets[order].T
-        alpha = np.concatenate([part.alpha for part in layers.values()])[order]
-        q = np.concatenate([part.q for part in layers.values()])[order]
-        ends = np.flatnonzero(np.diff(layer, append=-1)) + 1
-        return {
-            int(layer[start]): NeuronMultipliers(index[start:end], alpha[start:end], q[start:end])
-            for start, end in pairwise([0, *ends.tolist()])
-        }
+    def tightened(self, part: Tightened) -> Tightened:
+        """Return slopes of the compressed network's neurons, in any order, as far as they exist."""
+        if self._is_identity:
+            return part
+        neurons, lines = self._table[part.neurons], self._table[part.lines]
+        rows, columns = np.flatnonzero(neurons >= 0), np.flatnonzero(lines >= 0)
+        both = np.concatenate([rows, rows + len(neurons)])
+        return Tightened(neurons[rows], lines[columns], part.slopes[np.ix_(both, columns)])
+
+    def _moved(self, neurons: NDArray[np.intp], *values: Array) -> tuple[NDArray[Any], ...]:
+        """Return counterparts of neurons, ascending, and the values that belong to them."""
+        targets = self._table[np.minimum(neurons, len(self._table) - 1)]
+        order = np.argsort(targets)
+        order = order[np.count_nonzero(targets < 0) :]
+        return targets[order], *(value[order] for value in values)

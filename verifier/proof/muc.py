@@ -14,11 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from verifier.ir.graph import Neuron
@@ -27,56 +28,39 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class NeuronMultipliers:
-    """Multipliers of some neurons of one layer; all of shape (neurons,).
-
-    Attributes:
-        index: Which neurons, ascending.
-        alpha: Slope of the lower line, in [0, 1].
-        q: Least mass on the upper line, at least 0.
-
-    Raises:
-        ValueError: A number is out of its range, for which the bound would not be sound.
-    """
-
-    index: NDArray[np.intp]
-    alpha: Array
-    q: Array
-
-    def __post_init__(self) -> None:
-        """Check the ranges; written so that NaN does not pass."""
-        if not (((self.alpha >= 0.0) & (self.alpha <= 1.0)).all() and (self.q >= 0.0).all()):
-            msg = f"slopes must be in [0, 1] and masses at least 0: {self.alpha}, {self.q}"
-            raise ValueError(msg)
+def _nothing() -> Array:
+    return np.zeros(0)
 
 
-@dataclass(frozen=True, eq=False)
+def _nobody() -> NDArray[np.intp]:
+    return np.zeros(0, dtype=np.intp)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Multipliers:
     """A refutation in the form that stays valid on other networks.
 
     Every number is a float32 value, so that files and exact arithmetic stay short: rounding
-    happens before a refutation is evaluated, never after.
+    happens before a refutation is evaluated, never after. Neurons are numbered through, layer after
+    layer. There may be many thousands of these, so they hold arrays as they are, or parts of larger
+    ones; that all numbers are in their ranges is seen to where a batch of them is evaluated.
 
     Attributes:
         rows: Weight of each row of the case, at least 0; all zero where the phase literals
             contradict each other without the property.
-        layers: Layer to multipliers of neurons that depart from the default (adaptive, 0).
-        literals: Neuron to the mass, at least 0, on its phase literal.
-
-    Raises:
-        ValueError: A number is out of its range, for which the bound would not be sound.
+        neurons: Which neurons depart from the default (adaptive, 0), ascending.
+        alpha: Slopes of their lower lines, in [0, 1].
+        q: Their least masses on the upper lines, at least 0.
+        literals: Neurons with masses on their phase literals, ascending.
+        masses: These masses, at least 0.
     """
 
     rows: Array
-    layers: Mapping[int, NeuronMultipliers] = field(default_factory=dict)
-    literals: Mapping[Neuron, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Check the ranges; written so that NaN does not pass."""
-        if not ((self.rows >= 0.0).all() and all(mass >= 0.0 for mass in self.literals.values())):
-            msg = f"weights and masses must be at least 0: {self.rows}, {dict(self.literals)}"
-            raise ValueError(msg)
+    neurons: NDArray[np.intp] = field(default_factory=_nobody)
+    alpha: Array = field(default_factory=_nothing)
+    q: Array = field(default_factory=_nothing)
+    literals: NDArray[np.intp] = field(default_factory=_nobody)
+    masses: Array = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True)
@@ -92,7 +76,7 @@ class ExactMultipliers:
     literals: Mapping[Neuron, Fraction]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Core:
     """Literals that refute a case.
 
@@ -110,7 +94,7 @@ class Core:
     margin: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Leaf:
     """A leaf of the search, or a part of one, and the core that refutes it.
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The proof of an original network, as a value and as a file.
 
-A proof file is gzip-compressed JSON with a SHA-256 of its body. It names the network and the
-property it belongs to by fingerprint. Reading checks everything that later code relies on; but
-nothing in it is ever trusted to be *true*: reuse re-validates each core on the network at hand.
+A proof file is compressed by gzip. Its first line names the format and the SHA-256 of all that
+follows: a line that names network and property by fingerprint, and columns of numbers
+(``columns``), of which that line has the lengths. Both lines are JSON.
+
+Reading checks everything that later code relies on; but nothing in it is ever trusted to be *true*:
+reuse re-validates each core on the network at hand.
 """
 
 from __future__ import annotations
@@ -21,21 +24,27 @@ import numpy as np
 
 from verifier.errors import CorruptFileError, ProofMismatchError
 from verifier.ir.fingerprint import fingerprint
-from verifier.ir.graph import Neuron
-from verifier.proof.literals import HalfSpace, Literal, Path, Phase
-from verifier.proof.muc import Core, Leaf, Multipliers, NeuronMultipliers
+from verifier.proof.columns import COLUMNS, columns_of, cores_and_leaves
+from verifier.proof.literals import HalfSpace, Path
+from verifier.proof.slope_columns import SLOPE_COLUMNS, slope_columns_of, tightened_of
 from verifier.spec.fingerprint import property_fingerprint
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path as FilePath
 
+    from numpy.typing import NDArray
+
+    from verifier.bounds.tighten import Tightened
     from verifier.ir.graph import Graph
+    from verifier.proof.muc import Core, Leaf, Multipliers
     from verifier.spec.property import Property
 
-FORMAT = "mucg4-proof/1"
-MOST_BYTES = 1 << 31
+FORMAT = "mucg4-proof/2"
+MOST_BYTES = 1 << 30
+"""Most bytes of a file once it is unpacked; a hundred cores of a wide network take 200 kB."""
+MOST_NEURONS = 1 << 24
+ALL_COLUMNS = COLUMNS | SLOPE_COLUMNS
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +60,8 @@ class Proof:
         leaves: The leaves of the search, each with the core that covers it.
         point: The counterexample's input when violated.
         seconds: What the proof cost, for the account of when reuse has paid for it.
+        tightened: How the boxes of a wide network were tightened, in the order of the cases; a
+            guess at what is good on its variants.
     """
 
     network: str
@@ -61,6 +72,7 @@ class Proof:
     leaves: tuple[Leaf, ...]
     point: tuple[Fraction, ...] | None
     seconds: float
+    tightened: tuple[tuple[Tightened, ...], ...] = ()
 
     def check_property(self, prop: Property) -> None:
         """Raise unless the proof is about this property and speaks of what the property has.
@@ -125,10 +137,25 @@ def _check_inputs(path: Path, width: int, where: str) -> None:
 
 def write_proof(proof: Proof, path: FilePath) -> None:
     """Write a proof file."""
-    body = json.dumps(_document(proof), separators=(",", ":"))
-    digest = hashlib.sha256(body.encode()).hexdigest()
-    text = json.dumps({"format": FORMAT, "sha256": digest, "body": body})
-    path.write_bytes(gzip.compress(text.encode(), 6, mtime=0))
+    columns = columns_of(proof.cores, proof.leaves, proof.layer_widths)
+    columns |= slope_columns_of(proof.tightened)
+    head = {
+        "network": proof.network,
+        "property": proof.prop,
+        "layer_widths": proof.layer_widths,
+        "verdict": str(proof.verdict),
+        "point": None if proof.point is None else [str(value) for value in proof.point],
+        "seconds": proof.seconds,
+        "columns": [len(column) for column in columns.values()],
+    }
+    body = b"".join([_line(head), *(column.tobytes() for column in columns.values())])
+    digest = hashlib.sha256(body).hexdigest()
+    outer = _line({"format": FORMAT, "sha256": digest})
+    path.write_bytes(gzip.compress(outer + body, 6, mtime=0))
+
+
+def _line(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode() + b"\n"
 
 
 def read_proof(path: FilePath) -> Proof:
@@ -142,13 +169,13 @@ def read_proof(path: FilePath) -> Proof:
             data = file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             _fail(f"larger than {MOST_BYTES} bytes")
-        outer = json.loads(data)
+        outer, start = _first_line(data, 0)
         if outer["format"] != FORMAT:
-            _fail(f"format {outer['format']!r} is not {FORMAT!r}")
-        body = str(outer["body"])
-        if hashlib.sha256(body.encode()).hexdigest() != outer["sha256"]:
+            _fail(f"format {outer['format']!r:.80} is not {FORMAT!r}: prove the property anew")
+        if hashlib.sha256(memoryview(data)[start:]).hexdigest() != outer["sha256"]:
             _fail("its checksum does not match its body")
-        return _proof(json.loads(body))
+        head, start = _first_line(data, start)
+        return _proof(head, _columns(data, start, head["columns"]))
     except (
         OSError,
         EOFError,
@@ -169,189 +196,50 @@ def _fail(reason: str) -> NoReturn:
     raise ValueError(reason)
 
 
-def _document(proof: Proof) -> dict[str, Any]:
-    return {
-        "network": proof.network,
-        "property": proof.prop,
-        "layer_widths": proof.layer_widths,
-        "verdict": str(proof.verdict),
-        "cores": [_core_document(core) for core in proof.cores],
-        "leaves": [_leaf_document(leaf, proof.cores[leaf.core]) for leaf in proof.leaves],
-        "point": None if proof.point is None else [str(value) for value in proof.point],
-        "seconds": proof.seconds,
-    }
+def _first_line(data: bytes, start: int) -> tuple[dict[str, Any], int]:
+    """Return the JSON object in the line that starts somewhere, and where the next one starts."""
+    end = data.find(b"\n", start) + 1 or len(data)
+    return json.loads(data[start:end]), end
 
 
-def _core_document(core: Core) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "case": core.case,
-        "path": _path_document(core.path),
-        "margin": core.margin if math.isfinite(core.margin) else None,
-    }
-    return document | _multipliers_document(core.multipliers)
+def _columns(data: bytes, start: int, lengths: list[Any]) -> dict[str, NDArray[Any]]:
+    """Return parts of the data as columns, without a copy."""
+    found: dict[str, NDArray[Any]] = {}
+    for (name, kind), length in zip(ALL_COLUMNS.items(), lengths, strict=True):
+        size = np.dtype(kind).itemsize
+        if type(length) is not int or not 0 <= length <= (len(data) - start) // size:
+            _fail(f"the length of column {name} is {length!r:.20}, beyond the end of the file")
+        found[name] = np.frombuffer(data, kind, length, start) if length else np.empty(0, kind)
+        start += length * size
+    if start != len(data):
+        _fail(f"{len(data) - start} bytes after the last column")
+    return found
 
 
-def _multipliers_document(multipliers: Multipliers | None) -> dict[str, Any]:
-    if multipliers is None:
-        return {}
-    return {
-        "rows": multipliers.rows.tolist(),
-        "layers": [
-            [layer, part.index.tolist(), part.alpha.tolist(), part.q.tolist()]
-            for layer, part in multipliers.layers.items()
-        ],
-        "masses": [[*neuron, mass] for neuron, mass in multipliers.literals.items()],
-    }
-
-
-def _leaf_document(leaf: Leaf, core: Core) -> list[Any]:
-    """Return the leaf's path, or nothing where it is its core's, the core, and multipliers."""
-    path = None if leaf.path == core.path else _path_document(leaf.path)
-    return [path, leaf.core, _multipliers_document(leaf.multipliers)]
-
-
-def _path_document(path: Path) -> list[list[Any]]:
-    return [
-        ["phase", *literal.neuron, literal.active]
-        if isinstance(literal, Phase)
-        else ["input", *literal]
-        for literal in path
-    ]
-
-
-@np.errstate(over="ignore")
-def _proof(document: dict[str, Any]) -> Proof:
-    widths = tuple(int(width) for width in document["layer_widths"])
-    paths = _Paths(widths)
-    cores = tuple(_core(entry, widths, paths) for entry in document["cores"])
-    leaves = tuple(_leaf(entry, widths, cores, paths) for entry in document["leaves"])
-    point, verdict = document["point"], Verdict(document["verdict"])
+def _proof(head: dict[str, Any], columns: dict[str, NDArray[Any]]) -> Proof:
+    widths = tuple(_width(width) for width in head["layer_widths"])
+    if sum(widths) > MOST_NEURONS:
+        _fail(f"{sum(widths)} neurons, more than {MOST_NEURONS}")
+    cores, leaves = cores_and_leaves(columns, widths)
+    tightened = tightened_of(columns, sum(widths))
+    point, verdict, seconds = head["point"], Verdict(head["verdict"]), float(head["seconds"])
     if verdict is Verdict.UNKNOWN or (point is None) != (verdict is Verdict.HOLDS):
         _fail(f"verdict {str(verdict)!r} {'without' if point is None else 'with'} a counterexample")
+    if not 0.0 <= seconds < math.inf:
+        _fail(f"the seconds that the proof cost: {seconds} is not a finite number of at least 0")
     return Proof(
-        str(document["network"]),
-        str(document["property"]),
+        str(head["network"]),
+        str(head["property"]),
         widths,
         verdict,
         cores,
         leaves,
         None if point is None else tuple(Fraction(value) for value in point),
-        _at_least_zero(document["seconds"], "the seconds that the proof cost"),
+        seconds,
+        tightened,
     )
 
 
-def _core(entry: dict[str, Any], widths: tuple[int, ...], paths: _Paths) -> Core:
-    margin = entry["margin"]
-    margin = math.inf if margin is None else _at_least_zero(margin, "a core's margin")
-    path = paths.read(entry["path"])
-    return Core(int(entry["case"]), path, _multipliers(entry, widths), margin)
-
-
-def _leaf(entry: list[Any], widths: tuple[int, ...], cores: Sequence[Core], paths: _Paths) -> Leaf:
-    path, core, evidence = entry
-    if not 0 <= core < len(cores):
-        _fail("a leaf names a core that does not exist")
-    path = cores[core].path if path is None else paths.read(path)
-    return Leaf(path, int(core), _multipliers(evidence, widths))
-
-
-def _multipliers(entry: dict[str, Any], widths: tuple[int, ...]) -> Multipliers | None:
-    if "rows" not in entry:
-        return None
-    layers = {int(k): _neurons(k, part, widths) for k, *part in entry["layers"]}
-    masses = {_neuron(k, i, widths): _mass(m) for k, i, m in entry["masses"]}
-    rows = _floats(entry["rows"])
-    if (rows < 0.0).any():
-        _fail("a row has a negative weight")
-    return Multipliers(rows, layers, masses)
-
-
-def _neurons(layer: int, part: list[Any], widths: tuple[int, ...]) -> NeuronMultipliers:
-    for neuron in part[0]:
-        _neuron(layer, neuron, widths)
-    index = np.array(part[0], dtype=np.intp)
-    alpha, q = _floats(part[1]), _floats(part[2])
-    if not len(index) == len(alpha) == len(q):
-        _fail(f"multipliers of layer {layer} have different lengths")
-    if (index[1:] <= index[:-1]).any():
-        _fail(f"multipliers of layer {layer} are not in ascending order")
-    if (alpha < 0.0).any() or (alpha > 1.0).any() or (q < 0.0).any():
-        _fail(f"multipliers of layer {layer} are out of range")
-    return NeuronMultipliers(index, alpha, q)
-
-
-class _Paths:
-    """Reads paths; a literal that was read before, with the same types, is not checked again."""
-
-    def __init__(self, widths: tuple[int, ...]) -> None:
-        self._widths = widths
-        self._known: dict[tuple[Any, ...], tuple[Literal, Literal]] = {}
-
-    def read(self, entries: list[Any]) -> Path:
-        pairs = [self._pair(entry) for entry in entries]
-        # No search decides twice, and certificates have no room for it.
-        if len({literal for pair in pairs for literal in pair}) < 2 * len(pairs):
-            _fail("a path decides a phase or a half-space twice")
-        return tuple(literal for literal, _ in pairs)
-
-    def _pair(self, entry: Any) -> tuple[Literal, Literal]:
-        """Return a literal and its opposite."""
-        if not isinstance(entry, list):
-            _fail(f"not a literal: {entry!r:.80}")
-        # The types belong to the key because ``True`` and ``1.0`` are equal to ``1``.
-        key = (*entry, *map(type, entry))
-        try:
-            pair = self._known.get(key)
-        except TypeError:  # A list inside has no hash.
-            _fail(f"not a literal: {entry!r:.80}")
-        if pair is None:
-            literal = _literal(entry, self._widths)
-            pair = self._known[key] = (literal, literal.negated())
-        return pair
-
-
-def _literal(entry: list[Any], widths: tuple[int, ...]) -> Literal:
-    match entry:
-        case ["phase", int(layer), int(index), bool(active)]:
-            return Phase(_neuron(layer, index, widths), active)
-        case ["input", int(index), float(threshold), bool(below)] if _is_index(
-            index
-        ) and math.isfinite(threshold):
-            return HalfSpace(index, threshold, below)
-        case _:
-            _fail(f"not a literal: {entry!r:.80}")
-
-
-def _neuron(layer: Any, index: Any, widths: tuple[int, ...]) -> Neuron:
-    if not (_is_index(layer) and _is_index(index)):
-        _fail(f"neuron {index!r:.20} of layer {layer!r:.20}: not two integers")
-    if not (layer < len(widths) and index < widths[layer]):
-        _fail(f"no neuron {index} in layer {layer}")
-    return Neuron(layer, index)
-
-
-def _is_index(value: Any) -> bool:
-    # JSON's ``true`` is the integer 1 to Python, but to numpy an index that selects everything:
-    # a phase literal of neuron ``true`` would cut a region by the phases of a whole layer.
-    return type(value) is int and value >= 0
-
-
-def _mass(value: Any) -> float:
-    return float(_floats([value])[0]) if value >= 0 else _fail(f"a literal's mass is {value}")
-
-
-def _at_least_zero(value: Any, what: str) -> float:
-    number = float(value)
-    if not 0.0 <= number < math.inf:
-        _fail(f"{what}: {number} is not a finite number of at least 0")
-    return number
-
-
-def _floats(values: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    array = np.array(values, dtype=np.float64)
-    if array.ndim != 1 or not np.isfinite(array).all():
-        _fail("multipliers are not a list of finite numbers")
-    # A number beyond float32 becomes infinite there.
-    if (array != array.astype(np.float32)).any():
-        _fail("multipliers are not float32 numbers")
-    return array
+def _width(width: Any) -> int:
+    # JSON's ``true`` is the integer 1 to Python.
+    return width if type(width) is int and width >= 0 else _fail(f"a layer of width {width!r:.20}")
