@@ -26,7 +26,7 @@ from tests.certificate.tiny import (
     touching,
 )
 from verifier.certificate.checker import CheckReport, check_certificate
-from verifier.certificate.holds import MOST_LITERALS
+from verifier.certificate.walk import MOST_LITERALS
 from verifier.ir.fingerprint import fingerprint
 from verifier.ir.graph import Graph, Node
 from verifier.ir.operators import Input, Relu

@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any
 
 from verifier.certificate.document import read_holds, read_point, shape_of
 from verifier.certificate.holds import Counts, check_holds
-from verifier.certificate.integer_matrix import fastest_arithmetic
 from verifier.certificate.values import RejectedError, described
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.fingerprint import fingerprint
@@ -86,7 +85,7 @@ def check_certificate(
     Returns:
         A report. A document that is no certificate gives a rejecting report, not an exception.
     """
-    return check_with(fastest_arithmetic(), document, graph, prop, progress)
+    return _check(None, document, graph, prop, progress)
 
 
 def check_with(
@@ -96,7 +95,17 @@ def check_with(
     prop: Property,
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckReport:
-    """Do what ``check_certificate`` does, with the given arithmetic."""
+    """Do what ``check_certificate`` does, with the given integers and without floats."""
+    return _check(arithmetic, document, graph, prop, progress)
+
+
+def _check(
+    arithmetic: Arithmetic | None,
+    document: Mapping[str, Any],
+    graph: Graph,
+    prop: Property,
+    progress: Callable[[int, int], None] | None,
+) -> CheckReport:
     counts = Counts(progress)
     try:
         verdict = _verdict_of(document, graph, prop)
