@@ -201,7 +201,7 @@ def test_a_child_is_never_looser_than_its_parent(cut: Cut) -> None:
 
 
 @st.composite
-def multipliers(draw: st.DrawFn, cut: Cut, rows: int) -> Multipliers:
+def multipliers(draw: st.DrawFn, cut: Cut, rows: int) -> Multipliers[Fraction]:
     """Draw any multipliers that a document may contain for the last region of the path."""
     weights = st.one_of(st.just(Fraction(0)), st.fractions(0, 3, max_denominator=5))
     keys = [(k, i) for k, width in enumerate(cut.graph.layer_widths) for i in range(width)]

@@ -14,7 +14,8 @@ and the inequality survives each step, because what the step rounds goes to ``er
     ``c s`` is off by at most ``u |c s| |z|``, which the reading that follows charges along with
     its own, as ``|z| <= size``. With ``c >= 0`` the lower line may have any slope in [0, 1], so
     rounding ``c s``, which stays in [0, c], costs nothing. Of ``c t`` the rounded sum is charged;
-  * sums of constants, relative to the sum.
+  * ``constant`` is a sum of such parts. What is charged for a part is relative to the magnitudes
+    in it, and covers its own sum and its share in rounding the sum of all.
 
 The lines are valid for any slopes in [0, 1], so ``s`` may be rounded; ``t`` is rounded up.
 """
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.certificate.float_network import INPUT, ROUNDING, UNDERFLOW
+from verifier.certificate.float_network import INPUT, UNDERFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -181,10 +182,10 @@ def backward_bounds(
     Returns:
         Lower and upper bounds, in the order of ``neurons``.
     """
-    affine, epsilon = region.network.layers[layer], region.network.epsilon
+    affine = region.network.layers[layer]
     bias = affine.bias[neurons]
     form = FloatForms(region, np.concatenate([bias, -bias]))
-    form.error += epsilon * np.tile(size[neurons], 2) + UNDERFLOW
+    form.charge(np.concatenate([size[neurons], size[neurons]]))
     for edge in affine.edges:
         rows = edge.weights[neurons]
         form.rows[edge.anchor] = np.concatenate([rows, -rows])
@@ -222,48 +223,43 @@ class FloatForms:
         if rows is None:
             return
         bounds = self.region.layers[layer]
-        negative = np.minimum(rows, 0.0)
         below = bounds.lower_slopes if own_slopes is None else own_slopes
-        self.drop(negative @ bounds.intercepts)
-        relaxed = negative * bounds.upper_slopes + (rows - negative) * below
-        self.read(self.region.network.layers[layer], relaxed, bounds.size)
+        negative = np.minimum(rows, 0.0)
+        relaxed = rows - negative
+        relaxed *= below
+        relaxed += negative * bounds.upper_slopes
+        self.read(
+            self.region.network.layers[layer], relaxed, bounds.size, negative @ bounds.intercepts
+        )
 
-    def drop(self, amount: Floats) -> None:
-        """Add a sum of numbers that are all at most 0."""
-        self.error += self.region.network.epsilon * -amount + UNDERFLOW
-        self.add(amount)
-
-    def add(self, amount: Floats) -> None:
-        """Add to the constants."""
-        self.constant = self.constant + amount
-        self.error += ROUNDING * np.abs(self.constant)
-
-    def read(self, layer: FloatLayer, rows: Floats, size: Floats) -> None:
-        """Add combinations of the values of an affine layer.
+    def read(self, layer: FloatLayer, rows: Floats, size: Floats, amount: Floats) -> None:
+        """Add combinations of the values of an affine layer, and sums of numbers at most 0.
 
         Args:
             layer: The layer.
             rows: Coefficients of each form.
             size: What ``region.sizes`` says of the layer.
+            amount: The sum for each form.
         """
-        epsilon = self.region.network.epsilon
-        self.error += epsilon * (np.abs(rows) @ size) + UNDERFLOW
-        self.add(rows @ layer.bias)
+        self.charge(np.abs(rows) @ size - amount)
+        self.constant = self.constant + (amount + rows @ layer.bias)
         for edge in layer.edges:
             product = rows @ edge.weights
             if edge.anchor in self.rows:
-                product = product + self.rows[edge.anchor]
-                reach = self.region.reach(edge.anchor)
-                self.error += epsilon * (np.abs(product) @ reach) + UNDERFLOW
+                product += self.rows[edge.anchor]
+                self.charge(np.abs(product) @ self.region.reach(edge.anchor))
             self.rows[edge.anchor] = product
+
+    def charge(self, magnitudes: Floats) -> None:
+        """Charge each form for rounding a sum of terms with these magnitudes."""
+        self.error += self.region.network.epsilon * magnitudes + UNDERFLOW
 
     def least_values(self) -> Floats:
         """Return a lower bound of each form over the box, minus infinity where there is none."""
         if INPUT in self.rows:
             rows, (lower, upper) = self.rows[INPUT], self.region.box
             negative = np.minimum(rows, 0.0)
-            reach = self.region.reach(INPUT)
-            self.error += self.region.network.epsilon * (np.abs(rows) @ reach) + UNDERFLOW
-            self.add(negative @ upper + (rows - negative) @ lower)
+            self.charge(np.abs(rows) @ self.region.reach(INPUT))
+            self.constant = self.constant + (negative @ upper + (rows - negative) @ lower)
         least = np.nextafter(self.constant - self.error, -np.inf)
         return np.where(np.isfinite(least), least, -np.inf)

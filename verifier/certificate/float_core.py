@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.certificate.float_bounds import FloatForms
-from verifier.certificate.float_network import UNDERFLOW, nearest
+from verifier.certificate.float_network import nearest
 
 if TYPE_CHECKING:
     from verifier.certificate.core_bound import Multipliers
     from verifier.certificate.float_bounds import FloatRegion
     from verifier.certificate.float_network import FloatLayer, Floats
     from verifier.certificate.regions import Phases
+    from verifier.certificate.values import Number
 
 
 def refutes_in_floats(
-    region: FloatRegion, case: FloatLayer, multipliers: Multipliers, phases: Phases
+    region: FloatRegion, case: FloatLayer, multipliers: Multipliers[Number], phases: Phases
 ) -> bool:
     """Return whether the multipliers show, beyond all rounding, that the case has no solution.
 
@@ -38,7 +39,7 @@ def refutes_in_floats(
     """
     form = _CoreForm(region, multipliers, phases)
     weights = np.array([[nearest(weight) for weight in multipliers.rows]])
-    form.read(case, weights, region.sizes(case))
+    form.read(case, weights, region.sizes(case), np.zeros(1))
     for layer in range(len(region.layers) - 1, -1, -1):
         form.substitute(layer)
     return bool(form.least_values()[0] > 0.0)
@@ -47,7 +48,9 @@ def refutes_in_floats(
 class _CoreForm(FloatForms):
     """A single form, with the liberties that a core has."""
 
-    def __init__(self, region: FloatRegion, multipliers: Multipliers, phases: Phases) -> None:
+    def __init__(
+        self, region: FloatRegion, multipliers: Multipliers[Number], phases: Phases
+    ) -> None:
         super().__init__(region, np.zeros(1))
         self._listed: dict[int, list[tuple[int, float, float]]] = {}
         for (layer, neuron), (slope, held) in multipliers.neurons.items():
@@ -62,7 +65,7 @@ class _CoreForm(FloatForms):
         if layer not in self._listed and layer not in self._masses:
             super().substitute(layer, own_slopes)
             return
-        bounds, epsilon = self.region.layers[layer], self.region.network.epsilon
+        bounds = self.region.layers[layer]
         row = self.rows.pop(layer + 1, np.zeros((1, len(bounds.lower))))[0]
         slopes, held = bounds.lower_slopes.copy(), np.maximum(-row, 0.0)
         for neuron, slope, least in self._listed.get(layer, ()):
@@ -71,13 +74,12 @@ class _CoreForm(FloatForms):
                 slopes[neuron] = slope
                 held[neuron] = max(held[neuron], least)
         on_lower = row + held
-        self.error += epsilon * (on_lower @ bounds.reach) + UNDERFLOW
-        self.drop(np.array([-(held @ bounds.intercepts)]))
         below, above = on_lower * slopes, held * bounds.upper_slopes
         relaxed = below - above
         sizes = below + above
         for neuron, mass in self._masses.get(layer, ()):
             relaxed[neuron] += mass
             sizes[neuron] += abs(mass)
-        self.error += epsilon * (sizes @ bounds.size) + UNDERFLOW
-        self.read(self.region.network.layers[layer], relaxed[np.newaxis], bounds.size)
+        self.charge(on_lower @ bounds.reach + sizes @ bounds.size)
+        amount = np.array([-(held @ bounds.intercepts)])
+        self.read(self.region.network.layers[layer], relaxed[np.newaxis], bounds.size, amount)

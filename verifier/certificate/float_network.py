@@ -41,6 +41,7 @@ from verifier.ir.rational import RationalArray
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from verifier.certificate.values import Number
     from verifier.ir.graph import Graph
     from verifier.spec.property import Case
 
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
 MOST = 2.0**80
 MOST_TERMS = 1 << 20
 UNDERFLOW = 2.0**-800
-# Of a sum of two numbers, relative to the sum: twice what rounding can do.
-ROUNDING = 2.0**-52
 
 INPUT = 0  # Anchors: the input is 0, ReLU layer j is j + 1.
 
@@ -150,16 +149,17 @@ def float_network(graph: Graph) -> FloatNetwork:
         affine = _affine(graph, position)
         anchors = [_anchor(graph, source) for source in graph.nodes[position].inputs]
         layers.append(_layer(dict(zip(anchors, affine.weights, strict=True)), affine.bias))
-    # Sums run over a layer's sources, or over its neurons.
+    # Sums run over a layer's sources, over its neurons, or over parts of a constant.
     last = 1 + sum(graph.nodes[i].width for i in graph.nodes[-1].inputs) + graph.input_width
+    parts = 4 * (len(layers) + 2)
     longest = max([last, *graph.layer_widths, *(layer.terms for layer in layers)])
-    if longest > MOST_TERMS:
+    if longest + parts > MOST_TERMS:
         msg = f"sums of {longest} products"
         raise BeyondFloatsError(msg)
-    return FloatNetwork(graph, tuple(layers), (longest + 64) * 2.0**-51)
+    return FloatNetwork(graph, tuple(layers), (longest + parts + 64) * 2.0**-51)
 
 
-def nearest(value: Fraction | float) -> float:
+def nearest(value: Number) -> float:
     """Return a float next to ``value``, infinity if it is too large."""
     try:
         return float(value)

@@ -29,19 +29,19 @@ from verifier.certificate.float_network import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
-    from fractions import Fraction
 
     from numpy.typing import NDArray
 
     from verifier.certificate.float_network import FloatNetwork, Floats
     from verifier.certificate.regions import Phases, Threshold, Tightened
+    from verifier.certificate.values import Number
     from verifier.spec.property import InputBox
 
 
 def float_root(
     network: FloatNetwork,
     box: InputBox,
-    slopes: Sequence[Mapping[int, Fraction | float]],
+    slopes: Sequence[Mapping[int, Number]],
     alphas: Sequence[AbstractSet[int]],
 ) -> FloatRegion | None:
     """Return the root region of a box, or nothing if it is empty; see ``regions.root_region``.
@@ -170,9 +170,7 @@ def _bounded_layer(
     return with_lines(ends, size, demanded, slopes)
 
 
-def _with_given_slopes(
-    ends: Ends, size: Floats, given: Mapping[int, Fraction | float]
-) -> FloatLayerBounds:
+def _with_given_slopes(ends: Ends, size: Floats, given: Mapping[int, Number]) -> FloatLayerBounds:
     """Put lines of the given slopes on both sides, or of the chord's."""
     slopes = with_lines(ends, size, {}, np.zeros_like(size)).upper_slopes
     slopes[list(given)] = [float(slope) for slope in given.values()]
