@@ -154,9 +154,8 @@ def interval_bounds(region: FloatRegion, layer: FloatLayer, size: Floats) -> End
     lower = upper = layer.bias
     for edge in layer.edges:
         low, high = region.source(edge.anchor)
-        ends = edge.by_sign @ np.stack(
-            [np.concatenate([low, high]), np.concatenate([high, low])], axis=1
-        )
+        # The first column is for the lower bounds, the second for the upper ones.
+        ends = edge.by_sign @ np.array([[low, high], [high, low]]).reshape(2, -1).T
         lower, upper = lower + ends[:, 0], upper + ends[:, 1]
     error = region.network.epsilon * size + UNDERFLOW
     return lower - error, upper + error

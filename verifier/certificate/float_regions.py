@@ -230,4 +230,4 @@ def _imposed(ends: Ends, demanded: Mapping[int, bool]) -> Ends:
 
 def _is_empty(ends: Ends) -> bool:
     """Return whether some bounds cross."""
-    return bool(np.any(ends[0] > ends[1]))
+    return bool((ends[0] > ends[1]).any())
