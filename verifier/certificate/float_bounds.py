@@ -181,13 +181,7 @@ def backward_bounds(
     Returns:
         Lower and upper bounds, in the order of ``neurons``.
     """
-    affine = region.network.layers[layer]
-    bias = affine.bias[neurons]
-    form = FloatForms(region, np.concatenate([bias, -bias]))
-    form.charge(np.concatenate([size[neurons], size[neurons]]))
-    for edge in affine.edges:
-        rows = edge.weights[neurons]
-        form.rows[edge.anchor] = np.concatenate([rows, -rows])
+    form = FloatForms.of_neurons(region, region.network.layers[layer], neurons, size)
     for below in range(layer - 1, -1, -1):
         form.substitute(below, (own_slopes or {}).get(below))
     least = form.least_values()
@@ -210,6 +204,19 @@ class FloatForms:
         self.rows: dict[int, Floats] = {}
         self.constant = constant
         self.error = np.zeros_like(constant)
+
+    @classmethod
+    def of_neurons(
+        cls, region: FloatRegion, layer: FloatLayer, neurons: NDArray[np.intp], size: Floats
+    ) -> FloatForms:
+        """Return ``+z`` of some neurons of a layer, then ``-z``; ``size`` is for the layer."""
+        bias = layer.bias[neurons]
+        forms = cls(region, np.concatenate([bias, -bias]))
+        forms.charge(np.concatenate([size[neurons], size[neurons]]))
+        for edge in layer.edges:
+            rows = edge.weights[neurons]
+            forms.rows[edge.anchor] = np.concatenate([rows, -rows])
+        return forms
 
     def substitute(self, layer: int, own_slopes: Floats | None = None) -> None:
         """Replace the values of a ReLU layer by what it reads.

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the multipliers of a core refute a case, as far as float64 can tell.
+"""The bound that the multipliers of a core give, in float64.
 
 The bound is that of ``core_bound``, as one form of ``float_bounds``. A neuron's masses make two
 more roundings: of ``c + q`` against ``y``, which is at most ``reach``, and of the sum that becomes
 the coefficient on ``z``, against ``size``. Multipliers are hints: any numbers of the right sign
 will do, so they are rounded to floats as they come.
-
-Only a bound above zero counts. What touches zero is for the integers.
 """
 
 from __future__ import annotations
@@ -26,10 +24,10 @@ if TYPE_CHECKING:
     from verifier.certificate.values import Number
 
 
-def refutes_in_floats(
+def least_left_side(
     region: FloatRegion, case: FloatLayer, multipliers: Multipliers[Number], phases: Phases
-) -> bool:
-    """Return whether the multipliers show, beyond all rounding, that the case has no solution.
+) -> float:
+    """Return a lower bound of the weighted left sides of a case; above zero it has no solution.
 
     Args:
         region: The region, with all layers bounded.
@@ -37,20 +35,21 @@ def refutes_in_floats(
         multipliers: One row weight per constraint; masses for demanded phases only.
         phases: All phases that the region's path demands.
     """
-    form = _CoreForm(region, multipliers, phases)
+    form = CoreForm(region, multipliers, phases)
     weights = np.array([[nearest(weight) for weight in multipliers.rows]])
     form.read(case, weights, region.sizes(case), np.zeros(1))
     for layer in range(len(region.layers) - 1, -1, -1):
         form.substitute(layer)
-    return bool(form.least_values()[0] > 0.0)
+    return float(form.least_values()[0])
 
 
-class _CoreForm(FloatForms):
+class CoreForm(FloatForms):
     """A single form, with the liberties that a core has."""
 
     def __init__(
         self, region: FloatRegion, multipliers: Multipliers[Number], phases: Phases
     ) -> None:
+        """Start with the constant form 0; see above for the rest."""
         super().__init__(region, np.zeros(1))
         self._listed: dict[int, list[tuple[int, float, float]]] = {}
         for (layer, neuron), (slope, held) in multipliers.neurons.items():

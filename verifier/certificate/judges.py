@@ -7,13 +7,14 @@ its error bounds do not cover. ``IntegerJudge`` has the last word on what is lef
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
 from verifier.certificate.core_bound import refutes
 from verifier.certificate.exact_core import ExactMultipliers, exact_box, refutes_exactly
-from verifier.certificate.float_core import refutes_in_floats
+from verifier.certificate.float_core import least_left_side
 from verifier.certificate.float_network import float_network
 from verifier.certificate.float_regions import (
     float_child,
@@ -163,6 +164,11 @@ class FloatJudge:
         self, region: FloatRegion, core: CoreEntry, phases: Phases, _: Sequence[Threshold]
     ) -> bool:
         """Return whether the multipliers of a core refute its case, beyond all rounding."""
+        # What touches zero is for the integers.
+        return self.least_left_side(region, core, phases) > 0.0
+
+    def least_left_side(self, region: FloatRegion, core: CoreEntry, phases: Phases) -> float:
+        """Return the bound that a core gives, minus infinity where it is for the integers."""
         if core.multipliers is None or isinstance(core.multipliers, ExactMultipliers):
-            return False
-        return refutes_in_floats(region, self._layers[core.case], core.multipliers, phases)
+            return -math.inf
+        return least_left_side(region, self._layers[core.case], core.multipliers, phases)
