@@ -2,8 +2,8 @@
 """Floats bound regions and cores by the rules that integers do: all they differ by is rounding.
 
 A rule that floats got wrong to the safe side would be slow only, since integers would judge what
-floats leave open; so it is looked for here. Networks are random: where a bound is 0, a neuron may be
-open to one and not to the other.
+floats leave open; so it is looked for here. Networks are random: where a bound is 0, a neuron may
+be open to one and not to the other.
 """
 
 from __future__ import annotations
