@@ -3,8 +3,8 @@
 
 The checker is the part of the project that has to be right. It shares no code with the engine, and
 it believes nothing that the certificate says: a multiplier, a slope or a clause is a hint, from
-which a bound or a conflict is computed here, with every rounding to the safe side: in float64, which
-confirms what holds whatever it rounded, and in integers, which have the last word.
+which a bound or a conflict is computed here, with every rounding to the safe side: in float64,
+which confirms what holds whatever it rounded, and in integers, which have the last word.
 What it relies on is the network and the property as they were read, and these four steps:
 
   1. ``document``           types, ranges, finite numbers
