@@ -20,13 +20,19 @@ CHECKER_PARTS = {
         "core_bound",
         "exact_core",
         "document",
+        "float_bounds",
+        "float_core",
+        "float_network",
+        "float_regions",
         "holds",
         "integer_matrix",
+        "judges",
         "region_bounds",
         "regions",
         "scaled_network",
         "unit_propagation",
         "values",
+        "walk",
     )
 }
 

@@ -26,7 +26,7 @@ from tests.certificate.tiny import (
     touching,
 )
 from verifier.certificate.checker import CheckReport, check_certificate
-from verifier.certificate.holds import MOST_LITERALS
+from verifier.certificate.walk import MOST_LITERALS
 from verifier.ir.fingerprint import fingerprint
 from verifier.ir.graph import Graph, Node
 from verifier.ir.operators import Input, Relu
@@ -126,6 +126,20 @@ def test_masses_use_the_phases_of_the_path() -> None:
     swapped = edited(document, "cores.0.case", 1)
     assert "core 0" in check(swapped, prop).reason
     assert "core 0" in check(edited(document, "cores.0.masses", []), prop).reason
+    assert "core 1" in check(edited(document, "cores.1.case", 0), prop).reason
+
+
+def test_a_region_knows_nothing_of_phases_beside_its_path() -> None:
+    # With z0 = z1 = x: y <= x - x where both are active, but up to 1 where only z1 is known.
+    document = split_on_a_phase() | {
+        "atoms": [["case", 0], ["phase", 0, 0], ["phase", 0, 1]],
+        "regions": [root(), child(2, alpha=(1,)), child(3)],
+    }
+
+    assert (
+        check(document).reason
+        == "core 1 (region 2, case 0): its multipliers do not refute the case"
+    )
 
 
 def test_literals_that_contradict_each_other_need_no_rows() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.running import Files, network_bytes, property_text, run
 from tests.oracles import decide_by_phase_enumeration, violates
+from verifier.certificate import holds
 from verifier.ir.onnx_reader import read_onnx
 from verifier.proof.store import read_proof
 from verifier.spec.vnnlib_reader import read_vnnlib
@@ -251,6 +252,22 @@ def test_the_checker_accepts_certificates_of_originals_and_of_variants(
         assert done.status == 0
         assert done.document["accepted"] is True
         assert done.document["reason"] == ""
+
+
+def test_integers_alone_judge_where_floats_are_not_wanted(
+    proven: Proven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(holds, "FloatJudge", refuse)
+
+    done = run(
+        *("certificate", "check", proven.certificate, "--network", proven.files.network),
+        *("--property", proven.files.holds, "--integers"),
+    )
+
+    assert done.status == 0
 
 
 def test_the_checker_rejects_a_certificate_of_another_network(

@@ -3,13 +3,15 @@
 
 The checker is the part of the project that has to be right. It shares no code with the engine, and
 it believes nothing that the certificate says: a multiplier, a slope or a clause is a hint, from
-which a bound or a conflict is computed here, in integers, with every rounding to the safe side.
+which a bound or a conflict is computed here, with every rounding to the safe side: in float64,
+which confirms what holds whatever it rounded, and in integers, which have the last word.
 What it relies on is the network and the property as they were read, and these four steps:
 
   1. ``document``           types, ranges, finite numbers
-  2. ``regions``            bounds on the neurons of each region that a core needs
-  3. ``core_bound``         each core's multipliers refute its case in its region; ``exact_core``,
-                            where that takes arithmetic without rounding
+  2. ``float_regions``,     bounds on the neurons of each region that a core needs; in integers only
+     ``regions``            for the cores that floats leave open
+  3. ``float_core``,        each core's multipliers refute its case in its region; ``exact_core``,
+     ``core_bound``         where that takes arithmetic without rounding
   4. ``unit_propagation``   the clauses that 1 to 3 give contradict each other
 
 Why that proves ``holds``: take a violation ``x``. Let each atom be true where what it says of ``x``
@@ -29,7 +31,6 @@ from typing import TYPE_CHECKING, Any
 
 from verifier.certificate.document import read_holds, read_point, shape_of
 from verifier.certificate.holds import Counts, check_holds
-from verifier.certificate.integer_matrix import fastest_arithmetic
 from verifier.certificate.values import RejectedError, described
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.fingerprint import fingerprint
@@ -86,7 +87,7 @@ def check_certificate(
     Returns:
         A report. A document that is no certificate gives a rejecting report, not an exception.
     """
-    return check_with(fastest_arithmetic(), document, graph, prop, progress)
+    return _check(None, document, graph, prop, progress)
 
 
 def check_with(
@@ -96,7 +97,17 @@ def check_with(
     prop: Property,
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckReport:
-    """Do what ``check_certificate`` does, with the given arithmetic."""
+    """Do what ``check_certificate`` does, with the given integers and without floats."""
+    return _check(arithmetic, document, graph, prop, progress)
+
+
+def _check(
+    arithmetic: Arithmetic | None,
+    document: Mapping[str, Any],
+    graph: Graph,
+    prop: Property,
+    progress: Callable[[int, int], None] | None,
+) -> CheckReport:
     counts = Counts(progress)
     try:
         verdict = _verdict_of(document, graph, prop)

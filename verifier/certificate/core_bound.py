@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from verifier.certificate.integer_matrix import quotients_rounded_down
 from verifier.certificate.scaled_network import (
@@ -29,6 +29,7 @@ from verifier.certificate.scaled_network import (
     power_of_two,
     rounded_down,
 )
+from verifier.certificate.values import as_fraction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,13 +37,17 @@ if TYPE_CHECKING:
     from verifier.certificate.region_bounds import Region
     from verifier.certificate.regions import Phases
     from verifier.certificate.scaled_network import Edge
+    from verifier.certificate.values import Number
     from verifier.spec.property import Case
 
 NeuronKey = tuple[int, int]
 
 
+N = TypeVar("N", bound="Number", covariant=True)  # noqa: PLC0105  (as short as a type can be)
+
+
 @dataclass(frozen=True)
-class Multipliers:
+class Multipliers(Generic[N]):
     """The numbers of a core, all exact.
 
     Attributes:
@@ -51,20 +56,29 @@ class Multipliers:
         masses: By layer and index: ``m >= 0``; only for phases that the path demands.
     """
 
-    rows: tuple[Fraction, ...]
-    neurons: Mapping[NeuronKey, tuple[Fraction, Fraction]]
-    masses: Mapping[NeuronKey, Fraction]
+    rows: tuple[N, ...]
+    neurons: Mapping[NeuronKey, tuple[N, N]]
+    masses: Mapping[NeuronKey, N]
+
+    def as_fractions(self) -> Multipliers[Fraction]:
+        """Return the same numbers as fractions."""
+        return Multipliers(
+            tuple(map(as_fraction, self.rows)),
+            {key: (as_fraction(a), as_fraction(q)) for key, (a, q) in self.neurons.items()},
+            {key: as_fraction(mass) for key, mass in self.masses.items()},
+        )
 
 
-def refutes(region: Region, case: Case, multipliers: Multipliers, phases: Phases) -> bool:
+def refutes(region: Region, case: Case, hints: Multipliers[Number], phases: Phases) -> bool:
     """Return whether the multipliers show that the case has no solution in the region.
 
     Args:
         region: The region, with all layers bounded.
         case: A case whose box is the box of the region's root.
-        multipliers: One row weight per constraint; masses for demanded phases only.
+        hints: One row weight per constraint; masses for demanded phases only.
         phases: All phases that the region's path demands.
     """
+    multipliers = hints.as_fractions()
     rows, constant = _combined_rows(region, case, multipliers.rows)
     bound = _CoreRow(region, multipliers, phases, rows, constant).least_value()
     is_strict = any(
@@ -120,7 +134,7 @@ class _CoreRow:
     def __init__(
         self,
         region: Region,
-        multipliers: Multipliers,
+        multipliers: Multipliers[Fraction],
         phases: Phases,
         rows: Mapping[int, list[Fraction]],
         constant: Fraction,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
+    from verifier.certificate.values import Number
     from verifier.spec.property import Property
 
 # Fields of a core besides region and case: of kinds that have a name, and of the usual kind.
@@ -72,7 +73,7 @@ class RegionEntry:
     parent: int
     literals: tuple[int, ...]
     case: int
-    slopes: tuple[Mapping[int, Fraction], ...]
+    slopes: tuple[Mapping[int, Number], ...]
     alphas: tuple[frozenset[int], ...]
     tightened: tuple[Tightened, ...] = ()
     is_kept: bool = False
@@ -84,7 +85,7 @@ class CoreEntry:
 
     region: int
     case: int
-    multipliers: Multipliers | ExactMultipliers | None
+    multipliers: Multipliers[Number] | ExactMultipliers | None
 
 
 @dataclass(frozen=True)
@@ -268,7 +269,7 @@ def _distinct_indices(value: Any, width: int, place: str) -> frozenset[int]:
     return distinct
 
 
-def _slopes(value: Any, place: str, shape: Shape) -> tuple[Mapping[int, Fraction], ...]:
+def _slopes(value: Any, place: str, shape: Shape) -> tuple[Mapping[int, Number], ...]:
     slopes = []
     layers = as_sequence(value, f"{place}, slopes", len(shape.layers))
     for layer, (pair, width) in enumerate(zip(layers, shape.layers, strict=True)):
@@ -296,11 +297,12 @@ def _core(value: Any, place: str, region_count: int, shape: Shape) -> CoreEntry:
     masses = _masses(fields["masses"], place, shape)
     if kind == "exact":
         # Sums of fractions with foreign denominators grow without bound; a core may be scaled.
-        if any(value.denominator != 1 for value in (*weights, *masses.values())):
+        if any(value % 1 for value in (*weights, *masses.values())):
             msg = f"{place}: an exact core has whole numbers only"
             raise RejectedError(msg)
-        return CoreEntry(region, case, ExactMultipliers(weights, masses))
-    neurons: dict[tuple[int, int], tuple[Fraction, Fraction]] = {}
+        exact = Multipliers(weights, {}, masses).as_fractions()
+        return CoreEntry(region, case, ExactMultipliers(exact.rows, exact.masses))
+    neurons: dict[tuple[int, int], tuple[Number, Number]] = {}
     for n, entry in enumerate(as_sequence(fields["neurons"], f"{place}, neurons")):
         where = f"{place}, neuron {n}"
         key = _new_key(as_sequence(entry, where, 4), where, shape, neurons)
@@ -309,8 +311,8 @@ def _core(value: Any, place: str, region_count: int, shape: Shape) -> CoreEntry:
     return CoreEntry(region, case, Multipliers(weights, neurons, masses))
 
 
-def _masses(value: Any, place: str, shape: Shape) -> dict[tuple[int, int], Fraction]:
-    masses: dict[tuple[int, int], Fraction] = {}
+def _masses(value: Any, place: str, shape: Shape) -> dict[tuple[int, int], Number]:
+    masses: dict[tuple[int, int], Number] = {}
     for n, entry in enumerate(as_sequence(value, f"{place}, masses")):
         where = f"{place}, mass {n}"
         key = _new_key(as_sequence(entry, where, 3), where, shape, masses)

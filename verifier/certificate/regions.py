@@ -38,6 +38,7 @@ from verifier.certificate.scaled_network import (
     rounded_up,
     scaled_network,
 )
+from verifier.certificate.values import as_fraction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from verifier.certificate.integer_matrix import Arithmetic
+    from verifier.certificate.values import Number
     from verifier.ir.graph import Graph
     from verifier.spec.property import InputBox
 
@@ -74,13 +76,13 @@ class Tightened:
 
     neurons: tuple[int, ...]
     before: tuple[tuple[int, int], ...]
-    slopes: Sequence[Sequence[Fraction]]
+    slopes: Sequence[Sequence[Number]]
 
 
 def root_region(
     graph: Graph,
     box: InputBox,
-    slopes: Sequence[Mapping[int, Fraction]],
+    slopes: Sequence[Mapping[int, Number]],
     alphas: Sequence[AbstractSet[int]],
     arithmetic: Arithmetic,
 ) -> Region | None:
@@ -133,7 +135,7 @@ def tightened_region(root: Region, tightened: Sequence[Tightened]) -> Region | N
             region = Region(root.network, root.box, done, root.lower_slopes)
             columns = zip(*entry.slopes, strict=True)
             slopes = {
-                key: [rounded_down(slope) for slope in column]
+                key: [rounded_down(as_fraction(slope)) for slope in column]
                 for key, column in zip(entry.before, columns, strict=True)
             }
             ends = backward_bounds(region, layer, entry.neurons, slopes)
@@ -173,7 +175,7 @@ def kept_region(
 
 
 def _bound_whole_box(
-    network: ScaledNetwork, slopes: Sequence[Mapping[int, Fraction]]
+    network: ScaledNetwork, slopes: Sequence[Mapping[int, Number]]
 ) -> Region | None:
     """Pass A."""
     lines: list[dict[int, int]] = []
@@ -190,7 +192,8 @@ def _bound_whole_box(
         bounds = LayerBounds(lower, upper, {})
         region.layers.append(bounds)
         chords = bounds.chords
-        lines.append({i: rounded_down(given[i]) if i in given else chords[i] for i in chords})
+        chosen = {i: rounded_down(as_fraction(given[i])) for i in chords if i in given}
+        lines.append(chords | chosen)
     network.add_layer([region.source_values(a)[1] for a in range(len(slopes) + 1)])
     return region
 

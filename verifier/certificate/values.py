@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 # Longer numbers occur in no certificate; they would only keep the checker busy.
 MOST_BITS = 4096
 MOST_CHARACTERS = 2500
+# Exact either way: a float stands for its own value. Only fractions may be computed with, though.
+Number = Fraction | float
+
 _RATIONAL = re.compile(r"(-?[0-9]+)(?:/([0-9]+))?")
 
 
@@ -46,6 +50,11 @@ def number(value: Any, place: str) -> Fraction:
             return Fraction(int(match[1]), denominator)
     msg = f"{place}: {described(value)} is not a finite number of at most {MOST_BITS} bits"
     raise RejectedError(msg)
+
+
+def as_fraction(value: Number) -> Fraction:
+    """Return the same number as a fraction."""
+    return Fraction(value)
 
 
 def described(value: Any) -> str:
@@ -86,8 +95,13 @@ def as_index(value: Any, size: int, place: str) -> int:
     return value
 
 
-def as_nonnegative(value: Any, place: str, most: int | None = None) -> Fraction:
-    """Return a number of at least 0, and at most another if one is given."""
+def as_nonnegative(value: Any, place: str, most: int | None = None) -> Number:
+    """Return a number of at least 0, and at most another if one is given.
+
+    A float is returned as it is: there are very many of them.
+    """
+    if isinstance(value, float) and 0.0 <= value <= (sys.float_info.max if most is None else most):
+        return value
     exact = number(value, place)
     if exact < 0 or (most is not None and exact > most):
         allowed = "at least 0" if most is None else f"from 0 to {most}"

@@ -34,20 +34,27 @@ def register(commands: Commands) -> None:
     parser = add_command(
         actions,
         "check",
-        "Check a certificate in exact arithmetic, independently of the engine",
+        "Check a certificate independently of the engine, with no rounding left unaccounted for",
         run,
     )
     parser.add_argument("certificate", type=Path, metavar="CERTIFICATE")
     parser.add_argument("--network", type=Path, required=True, help="the network it is about")
     parser.add_argument("--property", type=Path, required=True, help="the property it is about")
+    parser.add_argument(
+        "--integers",
+        action="store_true",
+        help="have integers judge every core; by default float64 confirms those that it can, with "
+        "all rounding charged",
+    )
     parser.epilog = "Exit status: 0 accepted, 2 wrong usage, 3 rejected or refused."
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command."""
     check_inputs((arguments.certificate, arguments.network, arguments.property))
-    from verifier.certificate.checker import check_certificate
+    from verifier.certificate.checker import check_certificate, check_with
     from verifier.certificate.format import read_certificate
+    from verifier.certificate.integer_matrix import fastest_arithmetic
     from verifier.report import lines, seconds_text
     from verifier.spec.vnnlib_reader import check_fits, read_vnnlib
 
@@ -57,7 +64,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     check_fits(prop, graph)
     started = time.perf_counter()
     with console.status("check the certificate"):
-        report = check_certificate(document, graph, prop)
+        report = (
+            check_with(fastest_arithmetic(), document, graph, prop)
+            if arguments.integers
+            else check_certificate(document, graph, prop)
+        )
     seconds = time.perf_counter() - started
     answer = {
         "command": "certificate check",
