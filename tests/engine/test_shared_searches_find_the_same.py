@@ -21,9 +21,10 @@ from verifier.engine.cover import cover
 from verifier.engine.limits import Budget
 from verifier.engine.problem import Problem
 from verifier.engine.search import Outcome, Search, whole
-from verifier.engine.shared_search import Task, search_together, searched
+from verifier.engine.shared_search import Assignment, Task, search_together, searched
 from verifier.engine.statistics import Statistics
 from verifier.errors import VerifierError
+from verifier.exact_solver import Z3
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.spec.counterexample import violates
 from verifier.verdict import Answer
@@ -154,3 +155,19 @@ def test_a_process_that_ends_early_is_an_error_with_a_way_out() -> None:
     with pytest.raises(VerifierError, match=r"ended with exit code 3: .*processes=1 does without"):
         search_together(search, stack)
     assert not multiprocessing.active_children()
+
+
+@OPTIONS
+def test_a_worker_has_the_bounds_of_the_search_that_it_works_for(options: EngineOptions) -> None:
+    for proved in proofs(6, options):
+        problem = alone(proved.graph, proved.prop, options).problem
+        halved = [
+            [replace(part, slopes=part.slopes / 2) for part in parts] for parts in problem.tightened
+        ]
+        width = options.input_split_width
+        given = Problem.of(proved.graph, proved.prop, input_split_width=width, given=halved)
+        what = Assignment(proved.graph, proved.prop, given.tightened, options, Z3(*proved[:2]))
+
+        for own, theirs in zip(what.problem().groups, given.groups, strict=True):
+            np.testing.assert_allclose(own.bounds.neurons.lower, theirs.bounds.neurons.lower, 1e-12)
+            np.testing.assert_allclose(own.bounds.neurons.upper, theirs.bounds.neurons.upper, 1e-12)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
     from verifier.bounds.ascent import Start
+    from verifier.bounds.tighten import Tightened
     from verifier.engine.evaluate import Attempt
     from verifier.engine.protocols import ExactSolver
     from verifier.ir.graph import Graph
@@ -171,8 +172,10 @@ def _crew(search: Search) -> Iterator[list[_Worker]]:
     try:
         for _ in range(search.options.processes):
             ours, theirs = context.Pipe()
-            what = (theirs, problem.graph, problem.prop, search.options, search.exact)
-            process = context.Process(target=work, args=what, daemon=True)
+            what = Assignment(
+                problem.graph, problem.prop, problem.tightened, search.options, search.exact
+            )
+            process = context.Process(target=work, args=(theirs, what), daemon=True)
             process.start()
             theirs.close()
             crew.append(_Worker(process, ours))
@@ -185,22 +188,42 @@ def _crew(search: Search) -> Iterator[list[_Worker]]:
             worker.process.join()
 
 
-def work(
-    connection: Connection,
-    graph: Graph,
-    prop: Property,
-    options: EngineOptions,
-    exact: ExactSolver,
-) -> None:
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """What a worker needs to know of a search.
+
+    Attributes:
+        graph: The network.
+        prop: The property.
+        tightened: How the boxes of a wide network were tightened: bounds have to be the same.
+        options: How to search.
+        exact: Decides regions whose phases are all known.
+    """
+
+    graph: Graph
+    prop: Property
+    tightened: tuple[tuple[Tightened, ...], ...]
+    options: EngineOptions
+    exact: ExactSolver
+
+    def problem(self) -> Problem:
+        """Return the problem, bounded as it is at the other end."""
+        width, given = self.options.input_split_width, self.tightened
+        return Problem.of(
+            self.graph, self.prop, compiled=True, input_split_width=width, given=given
+        )
+
+
+def work(connection: Connection, what: Assignment) -> None:
     """Search packet after packet, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The process at the other end says when to stop.
     with single_threaded():
-        width = options.input_split_width
-        problem = Problem.of(graph, prop, compiled=True, input_split_width=width)
+        problem = what.problem()
         while True:
             try:
                 tasks, seconds = connection.recv()
-                search = Search(problem, options, Budget(seconds), exact, Statistics(), silent)
+                budget = Budget(seconds)
+                search = Search(problem, what.options, budget, what.exact, Statistics(), silent)
                 connection.send(searched(search, tasks))
             except (EOFError, BrokenPipeError):
                 return
