@@ -54,8 +54,13 @@ class Measurement:
 
     @property
     def deciding_cpu_seconds(self) -> float:
-        """The processor's seconds until the verdict: the rest has its share of the clock."""
-        return self.cpu_seconds * (self.deciding_seconds / self.seconds if self.seconds else 1.0)
+        """The processor's seconds until the verdict."""
+        return self.cpu_seconds - sum(map(self.cpu_seconds_of, FOR_REUSE))
+
+    def cpu_seconds_of(self, step: str) -> float:
+        """The processor's seconds in a step: as large a share of them as of those by the clock."""
+        share = self.steps.get(step, 0.0) / self.seconds if self.seconds else 0.0
+        return self.cpu_seconds * share
 
 
 @dataclass(frozen=True)

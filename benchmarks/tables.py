@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import geometric_mean, median
 from typing import TYPE_CHECKING
 
+from benchmarks.break_even import paid_back
 from benchmarks.depth_figure import draw_depth
 from benchmarks.markdown import listed, table
 from benchmarks.rows import ORIGINAL, Row
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from benchmarks.suites import Suite
 
+MOST_ROWS = 400
+LONG = "Its {count} rows are in the file that a run writes; here are their sums."
+"""A longer table helps nobody on a page."""
 FIGURE = """
 A point is a variant of one network with one property, which it satisfies: above the share of cores
 that are valid, below what reuse with repair saves of those that take over a tenth of a CPU second
@@ -44,16 +48,20 @@ def section(suite: Suite, rows: Sequence[Row], images: Path) -> str:
     originals = [row for row in rows if row.variant == ORIGINAL]
     variants = [row for row in rows if row.variant != ORIGINAL]
     parts = [f"## {suite.title}", suite.text, _counts(rows)]
-    parts += ["### Originals" if variants else "", _originals(originals)]
+    is_short = len(rows) <= MOST_ROWS
+    if is_short:
+        parts += ["### Originals" if variants else "", _originals(originals)]
+    else:
+        parts.append(LONG.format(count=len(rows)))
     if variants:
-        parts += ["### Variants, in sum", _summary(variants)]
+        parts += ["### Variants, in sum", _summary(variants), paid_back(originals, variants)]
     if suite.series:
         images.mkdir(parents=True, exist_ok=True)
         draw_depth(suite.series, variants, images / f"{suite.name}.png")
         parts.append(FIGURE.format(name=suite.name).strip())
-    if suite.ways:
+    if len(suite.ways) > 1:
         parts.append(way_tables(variants, suite.ways))
-    if variants:
+    if variants and is_short:
         parts += ["### Variants", _variants(variants)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -126,15 +134,16 @@ def _variant(row: Row, *, with_scratch: bool) -> tuple[object, ...]:
 
 def _summary(rows: Sequence[Row]) -> str:
     names = dict.fromkeys(row.variant for row in rows)
+    groups = {name: [row for row in rows if row.variant == name] for name in names}
     return table(
         "variant | verdicts | holds with reuse | median reuse | entirely by reuse | "
         "CPU s with reuse | CPU s from scratch | times faster",
-        (_sum([row for row in rows if row.variant == name]) for name in names),
+        ((name, *_sum(members)) for name, members in [*groups.items(), ("all", rows)]),
     )
 
 
 def _sum(rows: Sequence[Row]) -> tuple[object, ...]:
-    """Sum up one variant; seconds are summed where both verifications came to a verdict."""
+    """Sum up variants; seconds are summed where both verifications came to a verdict."""
     reused = [
         row for row in rows if row.reuse.get("cores") and row.measured.verdict == Verdict.HOLDS
     ]
@@ -148,7 +157,6 @@ def _sum(rows: Sequence[Row]) -> tuple[object, ...]:
     rates = [row.reuse["proof_reuse_rate"] for row in reused]
     saved = ratios(rows, PRODUCT)
     return (
-        rows[0].variant,
         listed(Counter(row.measured.verdict for row in rows)),
         len(reused),
         f"{100 * median(rates):.0f} %" if rates else "-",

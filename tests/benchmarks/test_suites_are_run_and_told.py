@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import runner, suites
+from benchmarks import runner, suites, tables
 from benchmarks.__main__ import main
+from benchmarks.break_even import paid_back
 from benchmarks.rows import ORIGINAL, read_rows
 from benchmarks.runner import median_run, run_experiment
 from benchmarks.suites import suite_of
@@ -148,6 +149,44 @@ def test_the_page_shows_each_way_for_each_variant(tmp_path: Path) -> None:
     assert "| all | 3 holds | 3 holds | 3 holds | 3 unknown | 3 holds |" in text
     assert "![Reuse and what it saves" in text
     assert (tmp_path / "small.png").stat().st_size > 10_000
+
+
+def test_a_long_suite_is_told_in_sums_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MOST_ROWS", 2)
+    suite = replace(suite_of("small", TEXT, tmp_path), series=(), ways=("from scratch",))
+    slow, fast = measurement(cpu_seconds=2.0), measurement(cpu_seconds=0.5)
+    rows = [variant_row(name, fast, 1.0, from_scratch=slow) for name in ("int16", "int8")]
+
+    text = section(suite, [original_row(measurement()), *rows], tmp_path)
+
+    assert "Its 3 rows are in the file" in text
+    assert "| all | 2 holds | 2 | 100 % | 2 | 1.0 | 4.0 | 4.0 (2) |" in text
+    assert "### Variants\n" not in text
+    assert "### Originals" not in text
+    assert "### Ways" not in text
+
+
+def test_a_proof_is_paid_back_by_what_variants_gain() -> None:
+    steps = {"minimize": 4.0, "deepen": 2.0}
+    kept = replace(measurement(cpu_seconds=10.0), seconds=10.0, steps=steps)
+    slow = measurement(cpu_seconds=5.0)
+    gains = [
+        variant_row(name, measurement(cpu_seconds=1.0), 1.0, from_scratch=slow) for name in "ab"
+    ]
+    loses = variant_row("c", slow, 1.0, from_scratch=measurement(cpu_seconds=1.0))
+
+    paid = paid_back([original_row(kept)], gains)
+    never = paid_back([original_row(kept)], [loses])
+
+    assert "Of 1 proofs" in paid
+    assert "the median is 1.5 variants" in paid
+    assert paid.endswith("it is 1 proofs, and 1.0 variants.")
+    assert "0 are paid back" in never
+    assert "the median is inf variants" in never
+    assert paid_back([original_row(kept)], []) == ""
+    assert paid_back([original_row(measurement(cpu_seconds=0.05))], gains) == ""
 
 
 def test_variants_without_every_way_are_not_compared(tmp_path: Path) -> None:
