@@ -8,7 +8,7 @@ it has been replayed in exact arithmetic.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,12 +16,13 @@ from verifier.bounds.layers import INPUT
 from verifier.engine.candidates import confirm
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from fractions import Fraction
 
     from numpy.typing import NDArray
 
     from verifier.engine.problem import Problem
+    from verifier.engine.region import Region
 
     Array = NDArray[np.float64]
 
@@ -94,6 +95,33 @@ def descend(
                 return found
         length = 0.25 * (1.0 - step / steps) + 0.005
         points = np.clip(points - length * (upper - lower) * np.sign(slopes), lower, upper)
+    return None
+
+
+class Guess(NamedTuple):
+    """A point of a region that may come close to satisfying a case."""
+
+    region: Region
+    case: int
+    point: Array
+
+
+def descend_within(
+    problem: Problem, guesses: Sequence[Guess], steps: int
+) -> tuple[Fraction, ...] | None:
+    """Return a counterexample that guesses come to within their regions, or None."""
+    groups: dict[int, list[Guess]] = {}
+    for guess in guesses:
+        groups.setdefault(guess.region.group, []).append(guess)
+    for members in groups.values():
+        points = np.array([guess.point for guess in members])
+        boxes = [guess.region.bounds.box for guess in members]
+        cases = np.array([guess.case for guess in members])
+        lower = np.concatenate([box.lower for box in boxes])
+        upper = np.concatenate([box.upper for box in boxes])
+        found = descend(problem, cases, points, (lower, upper), steps)
+        if found is not None:
+            return found
     return None
 
 

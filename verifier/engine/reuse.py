@@ -36,6 +36,7 @@ from verifier.verdict import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from fractions import Fraction
 
     from verifier.change.neuron_map import NeuronMap
     from verifier.engine.clauses import CasePath
@@ -134,8 +135,10 @@ class Reuse:
             candidates = self._translate()
             tree = _tree(candidates)
         with timing("re-validate"):
-            checked = self._revalidated(candidates)
+            checked, point = self._revalidated(candidates)
         self.report.valid, self.report.in_parts = checked.valid, checked.in_parts
+        if point is not None:
+            return Outcome(Answer.SAT, tuple(checked.cores), point)
         if self.search.budget.is_spent:
             return Outcome(Answer.UNKNOWN, tuple(checked.cores), reason="time limit reached")
         with timing("repair"):
@@ -185,14 +188,20 @@ class Reuse:
             candidates.append(Candidate(core, own))
         return candidates
 
-    def _revalidated(self, candidates: list[Candidate]) -> Revalidation:
-        """Re-validate; where most cores fail by the original's slopes, once more by own ones."""
+    def _revalidated(
+        self, candidates: list[Candidate]
+    ) -> tuple[Revalidation, tuple[Fraction, ...] | None]:
+        """Re-validate, or find a counterexample.
+
+        Where most cores fail by the slopes of the original's box, they are tried by own ones.
+        """
         checked = Revalidation(self.search)
-        checked.run(candidates)
-        if len(checked.failed) > STALE * len(candidates) and self._ascend():
+        point = checked.run(candidates)
+        is_stale = point is None and len(checked.failed) > STALE * len(candidates)
+        if is_stale and self._ascend():
             checked = Revalidation(self.search)
-            checked.run(candidates)
-        return checked
+            point = checked.run(candidates)
+        return checked, point
 
     def _ascend(self) -> bool:
         """Tighten the box with slopes of its own; tell whether it had the original's."""

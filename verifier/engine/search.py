@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.engine.attack import attack, descend
+from verifier.engine.attack import Guess, attack, descend_within
 from verifier.engine.candidates import confirm
 from verifier.engine.decide import candidates, gain
 from verifier.engine.evaluate import Attempt, Query
@@ -239,20 +239,12 @@ class Search:
         """Descend a few steps from where the programs of open regions are least."""
         if self._is_wide:
             attempts = attempts[:: max(len(attempts) // GUESSES, 1)]
-        starts: dict[int, list[Attempt]] = {}
-        for attempt in attempts:
-            if attempt.point is not None:
-                starts.setdefault(attempt.query.region.group, []).append(attempt)
-        for members in starts.values():
-            points = np.array([attempt.point for attempt in members])
-            boxes = [attempt.query.region.bounds.box for attempt in members]
-            cases = np.array([attempt.query.case for attempt in members])
-            lower = np.concatenate([box.lower for box in boxes])
-            upper = np.concatenate([box.upper for box in boxes])
-            found = descend(self.problem, cases, points, (lower, upper), STEPS)
-            if found is not None:
-                return found
-        return None
+        guesses = [
+            Guess(attempt.query.region, attempt.query.case, attempt.point)
+            for attempt in attempts
+            if attempt.point is not None
+        ]
+        return descend_within(self.problem, guesses, STEPS)
 
     def _decide(self, attempts: Sequence[Attempt]) -> Outcome | None:
         """Ask the exact solver about a region whose phases are all known."""
