@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from compression.registry import make_method
@@ -13,8 +14,9 @@ from tests.oracles import violates
 from tests.proof.small_proofs import ON_INPUTS, ON_PHASES, Proved, proofs, search
 from verifier.engine import revalidate
 from verifier.engine.problem import Problem
+from verifier.engine.region import root
 from verifier.engine.reuse import Reuse
-from verifier.engine.revalidate import Candidate, Part, Revalidation, _sample_first
+from verifier.engine.revalidate import Candidate, Part, Revalidation, _Open, _sample_first
 from verifier.proof.muc import Core
 from verifier.verdict import Answer
 
@@ -94,3 +96,13 @@ def test_of_many_candidates_each_is_tried_once_and_a_spread_sample_first(
     rest = [int(candidate.core.margin) for chunk in others for candidate in chunk]
     assert sorted(places + rest) == list(range(1000))
     assert list(_sample_first(many[:100])) == [many[:100]]
+
+
+def test_a_guess_is_where_the_linear_function_is_least() -> None:
+    [proved, *_] = proofs(1, ON_INPUTS)
+    region = root(Problem.of(proved.graph, proved.prop), 0)
+    box = region.bounds.box
+
+    opened = _Open.of(region, 0, -1.0, np.array([2.0, -3.0]))
+
+    assert opened.guess.point.tolist() == [box.lower[0, 0], box.upper[0, 1]]

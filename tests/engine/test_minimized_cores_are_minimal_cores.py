@@ -16,14 +16,15 @@ from tests.proof.small_proofs import (
     drawn,
     unminimized,
 )
+from verifier.bounds.box import Box
 from verifier.engine.cover import cover
 from verifier.engine.evaluate import Query, evaluate
 from verifier.engine.limits import Budget
-from verifier.engine.minimize import KEEP, _merge, minimize
+from verifier.engine.minimize import KEEP, _merge, _Shrinking, minimize
 from verifier.engine.region_tree import STRAIGHT, RegionTree
 from verifier.ir.graph import Neuron
 from verifier.proof.literals import HalfSpace, Phase
-from verifier.proof.muc import Core
+from verifier.proof.muc import Core, Multipliers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -223,3 +224,24 @@ def test_a_wider_half_space_covers_a_narrower_one_but_not_the_reverse(
 
     assert (len(widened), [leaf.core for leaf in owners]) == (1, [0, 0])
     assert (len(narrowed), [leaf.core for leaf in others]) == (2, [0, 1])
+
+
+def test_a_half_space_is_kept_untried_where_the_linear_function_pays_too_much_without_it() -> None:
+    whole = Box(np.array([[-1.0, -1.0]]), np.array([[1.0, 1.0]]))
+    path = (
+        HalfSpace(0, 0.0, below=True),
+        HalfSpace(1, 0.0, below=True),
+        HalfSpace(0, -0.5, below=False),
+        HalfSpace(1, -0.5, below=False),
+        Phase(Neuron(0, 0), active=True),
+    )
+    core = Core(0, path, Multipliers(np.ones(1)), 1.0)
+    # Its least value rises with the first input and falls with the second.
+    state = _Shrinking(core, 0.5, 0, np.array([2.0, -2.0]))
+
+    tried = []
+    while state.seek(whole):
+        tried.append(path[state.position])
+        state.position += 1
+
+    assert tried == [path[0], path[3], path[4]]
