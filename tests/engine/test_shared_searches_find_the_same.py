@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -21,7 +22,14 @@ from verifier.engine.cover import cover
 from verifier.engine.limits import Budget
 from verifier.engine.problem import Problem
 from verifier.engine.search import Outcome, Search, whole
-from verifier.engine.shared_search import Assignment, Task, search_together, searched
+from verifier.engine.shared_search import (
+    Assignment,
+    Report,
+    Task,
+    _Worker,
+    search_together,
+    searched,
+)
 from verifier.engine.statistics import Statistics
 from verifier.errors import VerifierError
 from verifier.exact_solver import Z3
@@ -30,6 +38,8 @@ from verifier.spec.counterexample import violates
 from verifier.verdict import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from verifier.engine.search import Stack
     from verifier.ir.graph import Graph
     from verifier.options import EngineOptions
@@ -49,18 +59,27 @@ def drawn(seed: int, margin: float) -> tuple[Graph, Property]:
     return graph, random_property(rng, graph, radius=1.0, margin=margin)
 
 
-def in_packets(search: Search, stack: Stack) -> Outcome:
-    """Do what workers do, packet after packet, here."""
-    tasks = [Task.of(attempt) for attempts in stack for attempt in attempts]
-    while tasks:
-        packet, tasks = tasks[-2:], tasks[:-2]
-        own = replace(search, cores=[], statistics=Statistics(), share=None)
-        report = searched(own, packet)
-        search.cores += report.cores
-        tasks += report.open
-        if report.outcome is not None:
-            return replace(report.outcome, cores=tuple(search.cores))
-    return Outcome(Answer.UNSAT, tuple(search.cores))
+class Here:
+    """The connection to a worker that does its work when it is handed out, in this process."""
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._report: Report | None = None
+
+    def send(self, packet: tuple[list[Task], float | None]) -> None:
+        assert self._report is None
+        tasks, _ = packet
+        own = replace(self._search, cores=[], statistics=Statistics(), share=None)
+        self._report = searched(own, tasks)
+
+    def recv(self) -> Report | None:
+        report, self._report = self._report, None
+        return report
+
+
+@contextmanager
+def crew_of_two(search: Search) -> Iterator[list[Any]]:
+    yield [_Worker(cast("Any", None), cast("Any", Here(search))) for _ in range(2)]
 
 
 @pytest.mark.slow
@@ -71,12 +90,14 @@ def test_packets_account_for_everything_that_is_open(
 ) -> None:
     monkeypatch.setattr(searching, "SHARED_FROM", 1)
     monkeypatch.setattr(sharing, "PACKET", 2)
+    monkeypatch.setattr(sharing, "_crew", crew_of_two)
+    monkeypatch.setattr(sharing, "wait", lambda connections, _: connections)
     shared = 0
 
     def counted(search: Search, stack: Stack) -> Outcome:
         nonlocal shared
         shared += 1
-        return in_packets(search, stack)
+        return search_together(search, stack)
 
     for seed in range(30):
         graph, prop = drawn(seed, margin)
