@@ -12,6 +12,7 @@ import pytest
 from compression.registry import make_method
 from tests.oracles import violates
 from tests.proof.small_proofs import ON_INPUTS, ON_PHASES, Proved, proofs, search
+from verifier.engine import reuse as reusing
 from verifier.engine import revalidate
 from verifier.engine.problem import Problem
 from verifier.engine.region import root
@@ -60,6 +61,26 @@ def test_what_is_found_violates_and_saves_the_repair(options: EngineOptions) -> 
                 assert outcome.point is not None
                 assert violates(proved.prop, graph, outcome.point)
                 assert reuse.report.residual_subproblems == 0
+                found += 1
+    assert found >= 3
+
+
+@pytest.mark.slow
+def test_a_large_proof_is_worth_a_larger_attack_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = 0
+    for many in (1, 1000):
+        monkeypatch.setattr(reusing, "MANY", many)
+        for proved in proofs(20, ON_INPUTS):
+            graph, neuron_map = coarse(proved, 2)
+            reuse = reuse_on(proved, graph, neuron_map, ON_INPUTS)
+
+            outcome = reuse.run()
+
+            is_early = "translate" not in reuse.search.statistics.seconds
+            assert not is_early or many == 1
+            if is_early:
+                assert outcome.point is not None
+                assert violates(proved.prop, graph, outcome.point)
                 found += 1
     assert found >= 3
 

@@ -26,10 +26,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from verifier.engine.attack import attack
 from verifier.engine.cover import Cover, cover
 from verifier.engine.repair import Failed, Repair
 from verifier.engine.revalidate import Candidate, Part, Revalidation
-from verifier.engine.search import Outcome, Search, whole
+from verifier.engine.search import ATTACKS, Outcome, Search, whole
 from verifier.engine.translate import Translation
 from verifier.proof.literals import covers
 from verifier.verdict import Answer
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 SAMPLE = 24
 """Failed cores that are repaired to see whether it pays."""
+MANY = 512
+"""Cores from which a larger attack comes first. On wide networks a core costs hardly more than a
+start of an attack."""
 STALE = 0.5
 """Where a larger share of the cores fails, the slopes that tightened the original's box may be to
 blame. Where fewer do, repairing them costs less than slopes of its own, and most fail with those
@@ -131,6 +135,10 @@ class Reuse:
         self.report.cores = len(self.proof.cores)
         self.report.original_seconds = self.proof.seconds
         timing = self.search.statistics.timing
+        with timing("counterexample"):
+            point = self._attacked()
+        if point is not None:
+            return Outcome(Answer.SAT, (), point)
         with timing("translate"):
             candidates = self._translate()
             tree = _tree(candidates)
@@ -157,6 +165,14 @@ class Reuse:
         with timing("cover"):
             self.cover = self._covered(outcome.cores, tree)
         return outcome if self.cover is not None else self._from_scratch()
+
+    def _attacked(self) -> tuple[Fraction, ...] | None:
+        """Attack as a search does early on, where that costs little beside re-validation."""
+        problem = self.search.problem
+        if len(self.proof.cores) < MANY or problem.layers.wide:
+            return None
+        _, starts, steps = ATTACKS[0]
+        return attack(problem, self.search.options.seed, steps, starts)
 
     def _translate(self) -> list[Candidate]:
         """Return the unchecked translations of all cores, without the vacuous ones.
