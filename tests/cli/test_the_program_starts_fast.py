@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from verifier.cli.main import main
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Proven
     from tests.cli.running import Files
@@ -119,3 +121,14 @@ def test_a_reader_that_goes_away_is_no_bug() -> None:
         )
 
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")])
+def test_linear_algebra_starts_no_threads_unless_told_to(
+    given: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"PATH": os.environ["PATH"], **given}
+    monkeypatch.setattr(os, "environ", environment)
+
+    assert main(["--version"]) == 0
+    assert environment["OPENBLAS_NUM_THREADS"] == expected

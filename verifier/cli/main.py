@@ -42,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after the program's name; by default those it was started with.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    # Read when numpy is imported, and by child processes: with more threads its library would start
+    # them at once, to wait; what pays is shared between processes (engine/threads).
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     console = Console.for_words(words)
     try:
         arguments = make_parser().parse_args(words)
