@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The application: routes behind the gate, and what starts and stops with it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from api.access.gate import Gate
+from api.measures import Measured
+from api.problems import RESPONSES, add_problems
+from api.routes import files, health, jobs, keys, metrics
+from api.web import pages
+from api.web.security import SecurityHeaders
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from api.access.oidc import TokenReader
+    from api.server import Server
+
+DESCRIPTION = """Verify compressed neural networks by reusing the proofs of their originals.
+
+Every route but health needs a key: `Authorization: Bearer mucg4_...`. Errors are problem documents
+(RFC 9457). Upload models and properties, submit jobs that name them by their SHA-256, and follow
+their events."""
+
+
+def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAPI:
+    """Return the application of a server.
+
+    Args:
+        server: Its parts; workers start and stop with the application.
+        tokens: Reads tokens of an identity provider, if there is one.
+        version: Of the program.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        server.supervisor.start()
+        server.announcements.start()
+        server.caretaker.start()
+        try:
+            yield
+        finally:
+            await server.caretaker.stop()
+            await server.announcements.stop()
+            await server.supervisor.stop()
+            server.database.close()
+
+    app = FastAPI(
+        title="mucg4",
+        version=version,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        responses=RESPONSES,
+    )
+    app.state.server = server
+    for folder in files.FOLDERS:
+        app.include_router(files.router, prefix=f"/v1/{folder}")
+    for router in (jobs.router, keys.router):
+        app.include_router(router, prefix="/v1")
+    for router in (health.router, metrics.router, pages.router):
+        app.include_router(router)
+    add_problems(app)
+    # The outermost comes last.
+    app.add_middleware(Gate, server=server, tokens=tokens)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Measured, measures=server.measures)
+    return app

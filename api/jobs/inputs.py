@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which files a claimed job works on, those that other jobs made for it included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from api.database.tables import artifacts, files, proofs
+from api.schemas import FileKind
+
+if TYPE_CHECKING:
+    from sqlalchemy import ScalarSelect
+    from sqlalchemy.engine import Connection
+
+    from api.jobs.queue import Lease
+
+_NAMED = ("model", "original", "property", "certificate", "neuron_map")
+
+
+def find_inputs(connection: Connection, lease: Lease) -> dict[str, str | None]:
+    """Return the SHA-256 of each file by what it is for."""
+    found: dict[str, str | None] = {name: lease.request.get(name) for name in _NAMED}
+    maker = lease.request.get("model_of")
+    if maker is not None:
+        found["model"] = _artifact(connection, maker, "model")
+        found["neuron_map"] = found["neuron_map"] or _artifact(connection, maker, "neuron_map")
+    if lease.kind == "reverify":
+        found["proof"] = _proof(connection, lease)
+    return found
+
+
+def _artifact(connection: Connection, job_id: str, name: str) -> str | None:
+    query = select(artifacts.c.sha256).where(
+        artifacts.c.job_id == job_id, artifacts.c.name == name
+    )
+    return connection.execute(query).scalar()
+
+
+def _proof(connection: Connection, lease: Lease) -> str | None:
+    """Return the proof of the original, None where there is no verdict that could be reused."""
+
+    def fingerprint(kind: FileKind) -> ScalarSelect[str]:
+        name = "original" if kind == FileKind.MODEL else "property"
+        query = select(files.c.fingerprint).where(
+            files.c.tenant == lease.tenant,
+            files.c.kind == kind,
+            files.c.sha256 == lease.request[name],
+        )
+        return query.scalar_subquery()
+
+    query = select(proofs.c.sha256).where(
+        proofs.c.tenant == lease.tenant,
+        proofs.c.model_fingerprint == fingerprint(FileKind.MODEL),
+        proofs.c.property_fingerprint == fingerprint(FileKind.PROPERTY),
+    )
+    return connection.execute(query).scalar()

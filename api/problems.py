@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors as problem documents (RFC 9457), one form for all of them."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from api.database.connection import StorageFullError, UnavailableError
+from api.errors import ServiceError
+from api.schemas import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = "5"
+MOST_SHOWN = 200
+
+_log = logging.getLogger(__name__)
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": description, "content": {MEDIA_TYPE: {}}}
+    for status, description in {
+        400: "The request cannot be read",
+        401: "No valid key",
+        403: "The key does not have the scope",
+        404: "Not there, or not yours",
+        409: "It contradicts what is there",
+        411: "An upload without Content-Length",
+        413: "Too large",
+        422: "It makes no sense",
+        429: "Over a quota or a rate",
+        503: "Busy, or the database does not answer",
+        507: "No room left",
+    }.items()
+}
+"""What every route may answer besides what it is for; part of the OpenAPI document."""
+
+
+def add_problems(app: FastAPI) -> None:
+    """Have an application answer every error with a problem document."""
+    for kind in (
+        ServiceError,
+        StorageFullError,
+        UnavailableError,
+        RequestValidationError,
+        HTTPException,
+        Exception,
+    ):
+        app.add_exception_handler(kind, problem_response)
+
+
+def problem_response(request: Request, error: Exception) -> JSONResponse:
+    """Return the problem document of an error."""
+    status, title, detail, headers = _described(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("%s %s: %s", request.method, request.url.path, detail, exc_info=error)
+    problem = Problem(title=title, status=status, detail=detail, instance=request.url.path)
+    return JSONResponse(
+        problem.model_dump(mode="json"), status, headers=dict(headers), media_type=MEDIA_TYPE
+    )
+
+
+def _described(error: Exception) -> tuple[int, str, str, Mapping[str, str]]:
+    match error:
+        case ServiceError():
+            return error.status, error.title, error.detail, error.headers
+        case StorageFullError():
+            return 507, "No room left", str(error), {"Retry-After": RETRY_SECONDS}
+        case UnavailableError():
+            return 503, "Not available", str(error), {"Retry-After": RETRY_SECONDS}
+        case RequestValidationError():
+            return 422, "Not valid", _validation_text(error), {}
+        case HTTPException():
+            title = HTTPStatus(error.status_code).phrase
+            return error.status_code, title, str(error.detail), error.headers or {}
+        case _:
+            detail = "an internal error, which the server has written down; this is a bug"
+            return 500, "Internal error", detail, {}
+
+
+def _validation_text(error: RequestValidationError) -> str:
+    """Return what is wrong, with place and value."""
+    texts = []
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"])
+        shown = repr(item.get("input"))
+        shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
+        texts.append(f"{place}: {item['msg']} (given: {shown})")
+    return "; ".join(texts)
