@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a confined program may touch, and how much of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFINEMENT_FAILED = 125
+"""Exit status of a program that was never started: the reason stands on its standard error."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a program may use; each limit is the kernel's, for one process.
+
+    ``address_space_bytes`` counts what is reserved, which is several times what is used: every
+    thread reserves a stack and an arena, and solvers reserve ahead. ``file_bytes`` is for each
+    file. At ``cpu_seconds`` the program is ended by SIGXCPU.
+    """
+
+    address_space_bytes: int
+    cpu_seconds: int
+    file_bytes: int
+    open_files: int = 256
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """The world of one program.
+
+    Attributes:
+        folder: The only folder it may write; also its working folder, HOME and TMPDIR.
+        readable: Files and folders it may read besides the Python installation and the system's
+            libraries. Their names must not be under another job's control.
+        limits: How much it may use.
+    """
+
+    folder: Path
+    readable: tuple[Path, ...]
+    limits: Limits
