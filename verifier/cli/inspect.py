@@ -11,7 +11,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verifier.cli.arguments import add_command
+from verifier.cli.arguments import add_command, add_progress
 from verifier.cli.files import check_inputs
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ KINDS = ("model", "property", "proof", "certificate", "neuron_map")
 def register(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "inspect", "Read a file and tell what it is", run)
+    add_progress(parser)
     parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument("--kind", choices=KINDS, required=True, help="what the file should be")
 

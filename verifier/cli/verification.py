@@ -77,7 +77,8 @@ def record(
         missing["proof"] = why_not
     if certificate is not None and kept is not None:
         try:
-            document = result.certificate()
+            with console.status("write the certificate"):
+                document = result.certificate()
         except RefusedError as error:
             missing["certificate"] = str(error)
         else:
