@@ -94,6 +94,12 @@ class Network:
             msg = f"{self.path}: {error}"
             raise type(error)(msg) from error
 
+    def output_at(self, x: Sequence[Fraction]) -> tuple[Fraction, ...]:
+        """Return the exact output at a point."""
+        from verifier.ir.evaluate import evaluate_exactly
+
+        return evaluate_exactly(self.graph, x)
+
     def replay(self, result: Result, prop: Property) -> tuple[Result, str]:
         """Return the result with its counterexample replayed in onnxruntime.
 
