@@ -16,7 +16,7 @@ import secrets
 import shutil
 import time
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Self
 
 from api.database.connection import StorageFullError, UnavailableError
 
@@ -45,7 +45,7 @@ class Writing:
         self._file: IO[bytes] | None = None
         self.bytes = 0
 
-    def __enter__(self) -> Writing:
+    def __enter__(self) -> Self:
         with _translated():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("xb")

@@ -84,10 +84,14 @@ class Caretaker:
     def _sweep_folders(self) -> int:
         """Remove folders of jobs that do not run (any more) under the token in their name."""
         query = select(jobs.c.id, jobs.c.token).where(jobs.c.state == State.RUNNING)
-        held = {f"{row.id}.{row.token}" for row in self._database.read(lambda c: c.execute(query).all())}
+        held = {
+            f"{row.id}.{row.token}" for row in self._database.read(lambda c: c.execute(query).all())
+        }
         folders = [path for path in self._settings.job_dir.glob("*") if path.name not in held]
         # One that was made since the database was read is younger than this.
-        old = [path for path in folders if path.stat().st_mtime < time.time() - FOLDER_GRACE_SECONDS]
+        old = [
+            path for path in folders if path.stat().st_mtime < time.time() - FOLDER_GRACE_SECONDS
+        ]
         for path in old:
             shutil.rmtree(path, ignore_errors=True)
         return len(old)

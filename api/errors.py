@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every error that ends a request, with the status that it is answered with.
 
-    VerifierError
-    └── ServiceError
-        ├── UnauthenticatedError      401  no key, or one that is not valid
-        ├── ForbiddenError            403  the key does not have the scope
-        ├── NotFoundError             404  there is no such thing, or it is another tenant's
-        ├── ConflictError             409  it contradicts what is there
-        ├── LengthRequiredError       411  an upload that does not say how long it is
-        ├── TooLargeError             413  an upload that is longer than allowed
-        ├── InvalidError              422  a file or a request that makes no sense
-        ├── TooManyError              429  over a quota or a rate; later it may do
-        ├── BusyError                 503  the server has more to do than it can take
-        └── (UnavailableError 503 and StorageFullError 507 of the database)
+VerifierError
+└── ServiceError
+    ├── UnauthenticatedError      401  no key, or one that is not valid
+    ├── ForbiddenError            403  the key does not have the scope
+    ├── NotFoundError             404  there is no such thing, or it is another tenant's
+    ├── ConflictError             409  it contradicts what is there
+    ├── LengthRequiredError       411  an upload that does not say how long it is
+    ├── TooLargeError             413  an upload that is longer than allowed
+    ├── InvalidError              422  a file or a request that makes no sense
+    ├── TooManyError              429  over a quota or a rate; later it may do
+    ├── BusyError                 503  the server has more to do than it can take
+    └── (UnavailableError 503 and StorageFullError 507 of the database)
 """
 
 from __future__ import annotations

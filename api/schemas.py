@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes in and out over HTTP, for the server and for its client."""
 
-from __future__ import annotations
-
+# Annotations are read at run time here, so they are not postponed.
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal

@@ -81,7 +81,9 @@ class Settings:
         """
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, int | float) and (value < 0 or (value == 0 and field.name != "port")):
+            if isinstance(value, int | float) and (
+                value < 0 or (value == 0 and field.name != "port")
+            ):
                 msg = f"{field.name} is {value}; it must be above 0"
                 raise UsageError(msg)
         if self.executor not in ("local", "ray"):
@@ -119,7 +121,9 @@ class Settings:
         return cls(**{**values, "data_dir": Path(values["data_dir"])})
 
 
-def read_settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(
+    given: Mapping[str, Any], environment: Mapping[str, str] = os.environ
+) -> Settings:
     """Return the settings that a command line and an environment ask for.
 
     Args:
@@ -136,7 +140,9 @@ def read_settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.
         if given.get(field.name) is not None:
             chosen[field.name] = given[field.name]
         elif environment.get(name):
-            chosen[field.name] = _value(type(getattr(settings, field.name)), name, environment[name])
+            chosen[field.name] = _value(
+                type(getattr(settings, field.name)), name, environment[name]
+            )
     if "data_dir" in chosen:
         chosen["data_dir"] = Path(chosen["data_dir"]).absolute()
     return replace(settings, **chosen)

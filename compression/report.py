@@ -72,6 +72,16 @@ class Size(NamedTuple):
     parameters: int
     nonzero_parameters: int
 
+    @classmethod
+    def of(cls, graph: Graph) -> Size:
+        """Measure a network."""
+        tensors = [tensor for node in graph.nodes for tensor in _tensors(node.operator)]
+        return cls(
+            graph.layer_widths,
+            sum(tensor.numerators.size for tensor in tensors),
+            sum(int(np.count_nonzero(tensor.numerators)) for tensor in tensors),
+        )
+
 
 @dataclass(frozen=True)
 class CompressionReport:
@@ -132,8 +142,8 @@ def report_weights_only(
         ChangeKind.WEIGHTS_ONLY,
         Exactness.CERTIFIED if unchanged else Exactness.NONE,
         deltas,
-        _size(original),
-        _size(compressed),
+        Size.of(original),
+        Size.of(compressed),
         details,
     )
 
@@ -166,8 +176,8 @@ def report_neurons_removed(
         ChangeKind.NEURONS_REMOVED,
         exactness,
         deltas,
-        _size(original),
-        _size(compressed),
+        Size.of(original),
+        Size.of(compressed),
         details,
     )
 
@@ -191,15 +201,6 @@ def _delta(node: Node, old: Operator, new: Operator) -> WeightDelta:
 
 def _tensors(operator: Operator) -> tuple[RationalArray, ...]:
     return (*operator.weights, operator.bias) if isinstance(operator, Affine) else ()
-
-
-def _size(graph: Graph) -> Size:
-    tensors = [tensor for node in graph.nodes for tensor in _tensors(node.operator)]
-    return Size(
-        graph.layer_widths,
-        sum(tensor.numerators.size for tensor in tensors),
-        sum(int(np.count_nonzero(tensor.numerators)) for tensor in tensors),
-    )
 
 
 def _size_dict(size: Size) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from verifier.change.neuron_map import NeuronMap
 from verifier.engine import differential
 from verifier.engine.attack import attack
 from verifier.engine.cover import Cover, cover
-from verifier.engine.limits import Budget, silent
+from verifier.engine.limits import Budget, Progress, silent
 from verifier.engine.problem import Problem
 from verifier.engine.reuse import Reuse, ReuseReport
 from verifier.engine.search import Outcome, Search, whole
@@ -133,10 +133,13 @@ def prove(
         from verifier.engine.deepen import deepen
         from verifier.engine.minimize import minimize
 
+        run.search.report(Progress("minimize", 0, len(cores)))
         with run.statistics.timing("minimize"):
             cores, leaves = minimize(run.problem, cores, run.budget, TRIALS)
+        run.search.report(Progress("deepen", 0, len(leaves)))
         with run.statistics.timing("deepen"):
             leaves = deepen(run.problem, cores, leaves, options, run.budget)
+    run.search.report(Progress("cover", 0, len(cores)))
     with run.statistics.timing("cover"):
         paths = {(cores[leaf.core].case, leaf.path): cores[leaf.core].path for leaf in leaves}
         covered = cover(cores, len(prop.cases), paths)
@@ -206,7 +209,9 @@ def _transfers(run: _Run, reuse: Reuse, original: Graph) -> bool:
         return False
     # The margins are only what the file says so far. Have them evaluated on the original.
     exact = Z3(original, run.problem.prop)
+    report = run.search.report
     search = replace(run.search, problem=before, exact=exact, cores=[])
+    search.report = lambda progress: report(progress.part_of("differential margin"))
     check = Reuse(search, proof, NeuronMap.identity(original))
     outcome = check.run()
     if check.cover is None:

@@ -91,7 +91,7 @@ def is_public(path: str) -> bool:
 def _turned_away(request: Request, error: Exception) -> Response:
     """Return the answer to a request that is not let in; a person is led to where to sign in."""
     is_page = not request.url.path.startswith("/v1/") and request.method == "GET"
-    if isinstance(error, UnauthenticatedError) and is_page:
-        if "text/html" in request.headers.get("accept", ""):
-            return RedirectResponse("/sign-in", status_code=303)
+    is_person = is_page and "text/html" in request.headers.get("accept", "")
+    if isinstance(error, UnauthenticatedError) and is_person:
+        return RedirectResponse("/sign-in", status_code=303)
     return problem_response(request, error)

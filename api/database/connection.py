@@ -80,9 +80,9 @@ class Database:
         raise AssertionError
 
     def _write_once(self, work: Callable[[Connection], T]) -> T:
-        with self.engine.connect().execution_options(**{_WRITES: True}) as connection:
-            with connection.begin():
-                return work(connection)
+        engine = self.engine.execution_options(**{_WRITES: True})
+        with engine.begin() as connection:
+            return work(connection)
 
     def check(self) -> None:
         """Check that the database answers.
@@ -165,7 +165,11 @@ def _sqlite(url: URL, busy_seconds: float) -> Engine:
 def _postgresql(url: URL) -> Engine:
     try:
         return create_engine(
-            url, pool_pre_ping=True, pool_size=5, max_overflow=15, connect_args={"connect_timeout": 5}
+            url,
+            pool_pre_ping=True,
+            pool_size=5,
+            max_overflow=15,
+            connect_args={"connect_timeout": 5},
         )
     except (ImportError, NoSuchModuleError) as error:
         msg = f"PostgreSQL needs the extra 'postgresql': pip install 'mucg4[postgresql]' ({error})"

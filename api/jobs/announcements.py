@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -70,11 +71,9 @@ class Announcements:
             await asyncio.sleep(LOOK_SECONDS)
             if not self._watched:
                 continue
-            watched = list(self._watched)
+            look = partial(event_log.newest, job_ids=list(self._watched))
             try:
-                found = await to_thread.run_sync(
-                    self._database.read, lambda connection: event_log.newest(connection, watched)
-                )
+                found = await to_thread.run_sync(self._database.read, look)
             except UnavailableError as error:
                 _log.warning("cannot look for events: %s", error)
                 continue

@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.blobs import pass_by
@@ -26,7 +26,8 @@ from api.sandbox.child import start
 from api.sandbox.confinement import Confinement, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from api.blobs import Blobs
     from api.database.connection import Database
@@ -42,7 +43,7 @@ TAIL_BYTES = 4000
 INSPECTION_SECONDS = 120.0
 REFUSED_STATUSES = (2, 3)
 
-Watch = Callable[[], "Outcome | None"] if TYPE_CHECKING else object
+Watch = Callable[[], Outcome | None]
 """Called again and again while a command runs: how to end it, if it is to end."""
 
 
@@ -223,7 +224,10 @@ class _Run:
             problem = {"title": kind, "detail": message}
             return Ending(Outcome.REFUSED, message, self.status, None, problem)
         if kind == "MemoryError":
-            problem = {"title": "Out of memory", "detail": "the job needed more memory than allowed"}
+            problem = {
+                "title": "Out of memory",
+                "detail": "the job needed more memory than allowed",
+            }
             return Ending(Outcome.REFUSED, problem["detail"], self.status, None, problem)
         detail = message or f"the command ended with status {self.status}: {_tail(self._log)}"
         return Ending(Outcome.CRASHED, detail.strip(), self.status)

@@ -28,9 +28,7 @@ def append(connection: Connection, job_id: str, kind: str, data: Mapping[str, An
     connection.execute(insert(events).values(row))
 
 
-def after(
-    connection: Connection, job_id: str, number: int, most: int
-) -> Sequence[RowMapping]:
+def after(connection: Connection, job_id: str, number: int, most: int) -> Sequence[RowMapping]:
     """Return the events of a job that come after a number, oldest first."""
     query = (
         select(events)

@@ -32,9 +32,7 @@ def find_inputs(connection: Connection, lease: Lease) -> dict[str, str | None]:
 
 
 def _artifact(connection: Connection, job_id: str, name: str) -> str | None:
-    query = select(artifacts.c.sha256).where(
-        artifacts.c.job_id == job_id, artifacts.c.name == name
-    )
+    query = select(artifacts.c.sha256).where(artifacts.c.job_id == job_id, artifacts.c.name == name)
     return connection.execute(query).scalar()
 
 

@@ -72,4 +72,6 @@ def _progress(line: bytes) -> Mapping[str, Any] | None:
         return None
     if not isinstance(data, dict):
         return None
-    return {key: value for key, value in data.items() if isinstance(value, str | int | float | None)}
+    return {
+        key: value for key, value in data.items() if isinstance(value, str | int | float | None)
+    }

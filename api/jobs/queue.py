@@ -178,7 +178,12 @@ class Queue:
         """
 
         def work(connection: Connection) -> None:
-            _kept(connection.execute(_held(lease).values(token=lease.token).returning(jobs.c.id)).first(), lease)
+            _kept(
+                connection.execute(
+                    _held(lease).values(token=lease.token).returning(jobs.c.id)
+                ).first(),
+                lease,
+            )
             event_log.append(connection, lease.job_id, kind, data)
 
         self.database.write(work)
@@ -244,7 +249,9 @@ def _ready() -> Select[Any]:
     """Select the next job that can run."""
     other = jobs.alias()
     unmet = exists().where(
-        needs.c.job_id == jobs.c.id, needs.c.needed_id == other.c.id, other.c.state != State.SUCCEEDED
+        needs.c.job_id == jobs.c.id,
+        needs.c.needed_id == other.c.id,
+        other.c.state != State.SUCCEEDED,
     )
     running = jobs.alias()
     load = (
@@ -346,4 +353,3 @@ def _tell_dependents(connection: Connection, lease: Lease, ending: Ending) -> No
     waiting = select(needs.c.job_id).where(needs.c.needed_id == lease.job_id)
     query = update(jobs).where(jobs.c.id.in_(waiting), jobs.c.model.is_(None))
     connection.execute(query.values(model=model.sha256))
-

@@ -48,6 +48,11 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 30.0
 
 
+def new_id() -> str:
+    """Return an id: 32 hexadecimal digits that begin with the time in milliseconds."""
+    return f"{int(time.time() * 1000):012x}{secrets.token_hex(10)}"
+
+
 @dataclass(eq=False)
 class Planned:
     """A job to be.
@@ -68,12 +73,7 @@ class Planned:
     model: str | None = None
     property: str | None = None
     parent: str | None = None
-    id: str = field(default_factory=lambda: new_id())
-
-
-def new_id() -> str:
-    """Return an id: 32 hexadecimal digits that begin with the time in milliseconds."""
-    return f"{int(time.time() * 1000):012x}{secrets.token_hex(10)}"
+    id: str = field(default_factory=new_id)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,9 @@ def _submit(connection: Connection, settings: Settings, submission: Submission) 
         _insert(connection, submission.caller, job)
     first = plan.answer.id
     kind = submission.request.kind
-    audit.note(connection, submission.caller, "submit", f"job/{first}", kind=kind, jobs=len(plan.jobs))
+    audit.note(
+        connection, submission.caller, "submit", f"job/{first}", kind=kind, jobs=len(plan.jobs)
+    )
     if submission.idempotency_key is not None:
         row = {
             "tenant": submission.caller.tenant,

@@ -104,7 +104,7 @@ class Worker:
                     _log.warning("job %s cannot be finished yet: %s", lease.job_id, error)
                     time.sleep(TROUBLE_SECONDS)
                     continue
-                _log.error("job %s could not be finished: %s", lease.job_id, error)  # noqa: TRY400
+                _log.error("job %s could not be finished: %s", lease.job_id, error)
             break
         self.workshop.at("after commit")
 

@@ -45,4 +45,3 @@ def readyz(server: TheServer, response: Response) -> Readiness:
         workers=alive,
         isolation=server.level.json(),
     )
-

@@ -40,7 +40,9 @@ class _Collector:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         read = self._server.database.read
-        by_state = GaugeMetricFamily("mucg4_jobs", "Jobs by kind and state", labels=["kind", "state"])
+        by_state = GaugeMetricFamily(
+            "mucg4_jobs", "Jobs by kind and state", labels=["kind", "state"]
+        )
         query = select(jobs.c.kind, jobs.c.state, func.count()).group_by(jobs.c.kind, jobs.c.state)
         for kind, state, number in read(lambda c: c.execute(query).all()):
             by_state.add_metric([kind, state], number)
@@ -48,7 +50,9 @@ class _Collector:
         oldest = select(func.min(jobs.c.created_at)).where(jobs.c.state == State.QUEUED)
         since = read(lambda c: c.execute(oldest).scalar())
         waited = 0.0 if since is None else max(0.0, now() - since)
-        yield GaugeMetricFamily("mucg4_oldest_queued_seconds", "Age of the oldest queued job", waited)
+        yield GaugeMetricFamily(
+            "mucg4_oldest_queued_seconds", "Age of the oldest queued job", waited
+        )
         alive = select(func.count()).where(workers.c.seen_at > now() - ALIVE_SECONDS)
         number = read(lambda c: c.execute(alive).scalar_one())
         yield GaugeMetricFamily("mucg4_workers", "Workers that were heard of lately", number)

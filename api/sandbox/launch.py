@@ -31,7 +31,9 @@ def launcher(module: str) -> list[str]:
     return [sys.executable, "-P", "-S", "-m", module]
 
 
-def launch(plan: Plan, *, stdout: IO[bytes] | int, stderr: IO[bytes] | int) -> subprocess.Popen[bytes]:
+def launch(
+    plan: Plan, *, stdout: IO[bytes] | int, stderr: IO[bytes] | int
+) -> subprocess.Popen[bytes]:
     """Start what the plan says; the caller holds the lifeline, ``stdin``."""
     started = subprocess.Popen(
         launcher("api.sandbox.supervisor"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cli.running import Files, network_bytes, property_text, run
-from tests.oracles import decide_by_phase_enumeration, violates
+from tests.oracles import decide_by_phase_enumeration, evaluate_naively, violates
 from verifier.certificate import holds
 from verifier.ir.onnx_reader import read_onnx
 from verifier.proof.store import read_proof
@@ -162,6 +162,20 @@ def test_a_violated_original_gives_its_counterexample_to_the_variant(proven: Pro
     )
 
     assert done.document["verdict"] == "violated"
+
+
+def test_a_counterexample_comes_with_what_the_original_does_there(proven: Proven) -> None:
+    files = proven.files
+    words = ("reverify", proven.variant, files.violated, "--proof", proven.violated_proof)
+
+    alone = run(*words, "--format", "json").document["counterexample"]
+    found = run(*words, "--original", files.network, "--format", "json").document["counterexample"]
+
+    point = [Fraction(value) for value in found["input"]]
+    expected = evaluate_naively(read_onnx(files.network), point)
+    assert [Fraction(value) for value in found["original_output"]] == list(expected)
+    assert found["original_output"] != found["output"]
+    assert "original_output" not in alone
 
 
 def test_the_map_beside_the_variant_is_used_and_named(proven: Proven) -> None:

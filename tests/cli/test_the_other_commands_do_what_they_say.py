@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import z3
 
-from tests.cli.running import Files, network_bytes, run
+from tests.cli.running import Files, network_bytes, property_text, run
 from verifier.change.neuron_map import NeuronMap
 from verifier.cli.main import COMMANDS
 from verifier.ir.fingerprint import fingerprint
@@ -104,6 +104,35 @@ def test_classify_infers_a_map_where_none_is_given(proven: Proven, tmp_path: Pat
 
     assert given.document["map"]["source"] == "given"
     assert inferred.document["map"]["source"] == "inferred"
+
+
+def test_classify_puts_the_widths_of_bounds_beside_each_other(proven: Proven) -> None:
+    words = ("classify", proven.files.network, proven.variant)
+    prop = ("--property", proven.files.holds)
+
+    layers = run(*words, *prop, "--format", "json").document["layers"]
+    plain = run(*words, "--format", "json").document["layers"]
+
+    assert ["bound_widths" in layer for layer in layers] == [True, True, False]
+    assert [layer | layers[n] for n, layer in enumerate(plain)] == layers
+    for layer in layers[:2]:
+        for widths in layer["bound_widths"].values():
+            assert 0 < widths["mean"] <= widths["largest"]
+            assert 0 < widths["unstable"] <= layer["width"]
+    before, after = layers[0]["bound_widths"].values()
+    # The first layer's bounds are exact, and two of its eight neurons are gone.
+    assert before["largest"] >= after["largest"]
+    assert after["unstable"] <= 6
+    assert f"unstable {before['unstable']} -> {after['unstable']}" in run(*words, *prop).printed
+
+
+def test_a_property_that_does_not_fit_cannot_be_classified_by(proven: Proven) -> None:
+    other = proven.files.path("other.vnnlib", property_text("(>= Y_0 1)", inputs=4))
+
+    done = run("classify", proven.files.network, proven.variant, "--property", other)
+
+    assert done.status == 2
+    assert "4 inputs" in done.errors
 
 
 def test_networks_of_other_widths_cannot_be_classified(files: Files) -> None:

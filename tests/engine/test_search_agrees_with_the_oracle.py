@@ -228,12 +228,21 @@ def test_progress_and_calls_are_counted() -> None:
     graph, prop = relu_of_one_input(1, Fraction(0), strict=True)
     problem, statistics = Problem.of(graph, prop), Statistics()
     heard: list[Progress] = []
-    run = Search(problem, PHASES, Budget(), Exact(graph, prop), statistics, heard.append)
+    bounds: list[float | None] = []
+
+    def hear(progress: Progress) -> None:
+        heard.append(progress)
+        bounds.append(progress.bound)
+
+    run = Search(problem, PHASES, Budget(), Exact(graph, prop), statistics, hear)
 
     outcome = run.run(whole(problem))
 
     assert outcome.answer is Answer.UNSAT
-    assert heard == [Progress("search", 0, 1), Progress("search", 0, 2)]
+    counts = [(0, 1), (0, 2), (2, 0)]
+    assert heard == [Progress("search", done, left) for done, left in counts]
+    # Of the part with y = z nothing better is known by default slopes alone than z >= -1.
+    assert bounds == [pytest.approx(0.0, abs=1e-9), pytest.approx(-1.0), None]
     assert statistics.calls == {"bound": 2, "program": 3, "exact": 2}
 
 

@@ -18,7 +18,6 @@ from tests.oracles import decide_by_phase_enumeration, evaluate_naively, violate
 from tests.proof.small_proofs import ON_INPUTS, ON_PHASES, drawn, proof_of, proofs
 from verifier.certificate.checker import check_certificate
 from verifier.change.neuron_map import NeuronMap
-from verifier.engine.limits import Progress
 from verifier.engine.search import Outcome
 from verifier.errors import ProofMismatchError, PropertyError, VerifierError
 from verifier.ir.fingerprint import fingerprint
@@ -31,6 +30,7 @@ from verifier.spec.property import Case, InputBox, LinearConstraint, Property
 from verifier.verdict import Answer, Semantics, Verdict, verdict_of
 
 if TYPE_CHECKING:
+    from verifier.engine.limits import Progress
     from verifier.ir.graph import Graph
 
 HOLDING = proofs(1, ON_INPUTS)[0]
@@ -112,17 +112,6 @@ def test_minimising_is_left_out_on_request() -> None:
     assert [leaf.path for leaf in result.proof.leaves] == [c.path for c in result.proof.cores]
     assert len(result.proof.cores) >= len(proof.cores)
     assert_certified(graph, prop, result)
-
-
-def test_progress_is_told_as_it_goes() -> None:
-    graph, prop, proof = HOLDING
-    told: list[Progress] = []
-
-    prove(graph, prop, report=told.append)
-    reverify(graph, prop, proof, report=told.append)
-
-    assert {progress.step for progress in told} == {"search", "re-validate"}
-    assert told[-1] == Progress("re-validate", len(proof.cores), len(proof.cores))
 
 
 def test_a_property_without_cases_holds_of_itself() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = "mucg4-neuron-map/1"
+LONGEST_SOURCE = 200
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,27 @@ class NeuronMap:
             kept = {
                 Neuron(int(a), int(b)): Neuron(int(c), int(d)) for a, b, c, d in document["kept"]
             }
-            removed = {Neuron(int(a), int(b)): Fraction(c) for a, b, c in document["removed"]}
+            removed = {Neuron(int(a), int(b)): _constant(c) for a, b, c in document["removed"]}
             source, confidence = str(document["source"]), float(document["confidence"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, KeyError, RecursionError, TypeError, ValueError) as error:
             msg = f"{path}: not a neuron map: {error}"
             raise CorruptFileError(msg) from error
+        if not 0.0 <= confidence <= 1.0 or len(source) > LONGEST_SOURCE:
+            msg = f"{path}: confidence {confidence}, source {source!r:.40}: not of a neuron map"
+            raise CorruptFileError(msg)
         if len(set(kept.values())) != len(kept) or kept.keys() & removed.keys():
             msg = f"{path}: two original neurons share one compressed neuron, or one is both"
             raise CorruptFileError(msg)
         return cls(kept, removed, source, confidence)
+
+
+def _constant(value: Any) -> Fraction:
+    """Return a number of a file.
+
+    Raises:
+        ValueError: A text with an exponent, which may stand for more digits than memory holds.
+    """
+    if isinstance(value, str) and "e" in value.lower():
+        msg = f"{value!r:.40} is not a decimal or p/q"
+        raise ValueError(msg)
+    return Fraction(value)

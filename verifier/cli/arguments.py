@@ -60,6 +60,17 @@ def add_command(commands: Commands, name: str, summary: str, run: Run) -> Parser
     return parser
 
 
+def add_progress(parser: Parser) -> None:
+    """Add the option of commands that tell how they get on."""
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "json"),
+        default="auto",
+        help="auto: a live line on a terminal; json: for programs, one object a line on standard "
+        "error, a few a second (default: auto)",
+    )
+
+
 def add_network(parser: Parser, name: str = "network", summary: str = "the network") -> None:
     """Add a positional ONNX file."""
     parser.add_argument(name, type=Path, metavar=f"{name.upper()}.onnx", help=summary)
@@ -74,6 +85,7 @@ def add_property(parser: Parser) -> None:
 
 def add_search_options(parser: Parser) -> None:
     """Add the options of a verification."""
+    add_progress(parser)
     parser.add_argument("--certificate", type=Path, help="write the certificate of the verdict")
     parser.add_argument(
         "--timeout", type=seconds, metavar="SECONDS", help="wall-clock limit (default: none)"

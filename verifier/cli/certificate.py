@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verifier.cli.arguments import Parser, add_command
+from verifier.cli.arguments import Parser, add_command, add_progress
 from verifier.cli.files import check_inputs
 from verifier.cli.networks import Network
 
@@ -37,6 +37,7 @@ def register(commands: Commands) -> None:
         "Check a certificate independently of the engine, with no rounding left unaccounted for",
         run,
     )
+    add_progress(parser)
     parser.add_argument("certificate", type=Path, metavar="CERTIFICATE")
     parser.add_argument("--network", type=Path, required=True, help="the network it is about")
     parser.add_argument("--property", type=Path, required=True, help="the property it is about")
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from verifier.certificate.checker import check_certificate, check_with
     from verifier.certificate.format import read_certificate
     from verifier.certificate.integer_matrix import fastest_arithmetic
+    from verifier.engine.limits import Progress
     from verifier.report import lines, seconds_text
     from verifier.spec.vnnlib_reader import check_fits, read_vnnlib
 
@@ -63,11 +65,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     graph = Network.read(arguments.network).graph
     check_fits(prop, graph)
     started = time.perf_counter()
-    with console.status("check the certificate"):
+    with console.progress("check the certificate") as tell:
+
+        def confirmed(done: int, steps: int) -> None:
+            tell(Progress("check", done, steps - done))
+
         report = (
-            check_with(fastest_arithmetic(), document, graph, prop)
+            check_with(fastest_arithmetic(), document, graph, prop, confirmed)
             if arguments.integers
-            else check_certificate(document, graph, prop)
+            else check_certificate(document, graph, prop, confirmed)
         )
     seconds = time.perf_counter() - started
     answer = {

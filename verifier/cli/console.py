@@ -2,7 +2,8 @@
 """Where words go: the answer to standard output, all else to standard error.
 
 With ``--format json`` standard output gets exactly one object, also when a command fails. A live
-progress line appears only where a person sees it: on a terminal, and not with ``--quiet``.
+progress line appears only where a person sees it: on a terminal, and not with ``--quiet``. With
+``--progress json`` a program gets lines instead (``progress_lines``), quiet or not.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from verifier.cli.progress_lines import ProgressLines
     from verifier.engine.limits import Progress, ProgressFn
 
 REDRAW_SECONDS = 0.1
@@ -29,17 +31,23 @@ class Console:
 
     Attributes:
         is_json: Whether standard output gets an object instead of text.
-        is_quiet: Whether notes and progress are left out.
+        is_quiet: Whether notes and the live line are left out.
+        has_progress_lines: Whether progress is for a program to read.
     """
 
     is_json: bool
     is_quiet: bool
+    has_progress_lines: bool = False
 
     @classmethod
     def for_words(cls, words: Sequence[str]) -> Console:
         """Return the console that a command line asks for, even if the rest of it is wrong."""
-        is_json = ("--format", "json") in set(pairwise(words)) or "--format=json" in words
-        return cls(is_json, "--quiet" in words)
+        pairs = set(pairwise(words))
+
+        def is_json(option: str) -> bool:
+            return (option, "json") in pairs or f"{option}=json" in words
+
+        return cls(is_json("--format"), "--quiet" in words, is_json("--progress"))
 
     def answer(self, document: Mapping[str, Any], text: str) -> None:
         """Print the answer in the form that was asked for."""
@@ -62,6 +70,10 @@ class Console:
     @contextmanager
     def progress(self, title: str) -> Iterator[ProgressFn]:
         """Yield what the engine tells its progress to."""
+        if self.has_progress_lines:
+            with self._lines(title) as lines:
+                yield lines.tell
+            return
         with self.status(title) as show:
 
             def report(progress: Progress) -> None:
@@ -73,6 +85,10 @@ class Console:
     @contextmanager
     def status(self, title: str) -> Iterator[Callable[[str], None]]:
         """Yield a function that changes the live line, where there is one."""
+        if self.has_progress_lines:
+            with self._lines(title) as lines:
+                yield lines.say
+            return
         if self.is_quiet or not sys.stderr.isatty():
             yield _ignore
             return
@@ -89,6 +105,16 @@ class Console:
                     line.update(text)
 
             yield show
+
+    @contextmanager
+    def _lines(self, title: str) -> Iterator[ProgressLines]:
+        from verifier.cli.progress_lines import lines_on
+
+        lines = lines_on(sys.stderr, title)
+        try:
+            yield lines
+        finally:
+            lines.close()
 
 
 def _ignore(text: str) -> None:

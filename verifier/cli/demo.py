@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verifier.cli.arguments import add_command
+from verifier.cli.arguments import add_command, add_progress
 from verifier.cli.files import write
 from verifier.errors import UsageError, VerifierError
 
@@ -24,6 +24,7 @@ def register(commands: Commands) -> None:
     """Add the command."""
     summary = "Prove, compress and re-verify a bundled network, and draw the result"
     parser = add_command(commands, "demo", summary, run)
+    add_progress(parser)
     parser.add_argument(
         "--out",
         type=Path,

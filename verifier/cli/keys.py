@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ from verifier.cli.arguments import Parser, add_command, seconds
 from verifier.cli.serve import add_data_options, settings_of
 
 if TYPE_CHECKING:
+    import argparse
+
     from api.schemas import Key
     from verifier.cli.arguments import Commands
     from verifier.cli.console import Console

@@ -28,6 +28,7 @@ from verifier.cli import (
     compress,
     demo,
     encode,
+    inspect,
     keys,
     prove,
     reverify,
@@ -40,7 +41,18 @@ from verifier.errors import RefusedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (demo, prove, reverify, compress, classify, encode, certificate, serve, keys)
+COMMANDS = (
+    demo,
+    prove,
+    reverify,
+    compress,
+    classify,
+    inspect,
+    encode,
+    certificate,
+    serve,
+    keys,
+)
 
 USAGE, REFUSED, INTERNAL, INTERRUPTED, NOBODY_READS = 2, 3, 4, 130, 141
 

@@ -70,17 +70,35 @@ class Network:
             PropertyError: The property does not fit the network.
             RefusedError: It does not, or cannot run the file.
         """
-        from verifier.ir.import_gate import check_against_onnxruntime
         from verifier.spec.vnnlib_reader import check_fits
 
         check_fits(prop, self.graph)
         box = prop.cases[0].box if prop.cases else None
-        ends = None if box is None else (_moderate(box.lower), _moderate(box.upper))
+        self._check(None if box is None else (_moderate(box.lower), _moderate(box.upper)))
+
+    def check_around_zero(self) -> None:
+        """Check the same where no property says which inputs matter.
+
+        Raises:
+            ModelError: onnxruntime computes something else, or refuses the file.
+            UnsupportedError: Rounding leaves nothing to compare.
+        """
+        self._check(None)
+
+    def _check(self, ends: tuple[Sequence[Fraction], Sequence[Fraction]] | None) -> None:
+        from verifier.ir.import_gate import check_against_onnxruntime
+
         try:
             check_against_onnxruntime(self.content, self.graph, box=ends)
         except RefusedError as error:
             msg = f"{self.path}: {error}"
             raise type(error)(msg) from error
+
+    def output_at(self, x: Sequence[Fraction]) -> tuple[Fraction, ...]:
+        """Return the exact output at a point."""
+        from verifier.ir.evaluate import evaluate_exactly
+
+        return evaluate_exactly(self.graph, x)
 
     def replay(self, result: Result, prop: Property) -> tuple[Result, str]:
         """Return the result with its counterexample replayed in onnxruntime.

@@ -20,7 +20,9 @@ def register(commands: Commands) -> None:
     parser = add_command(commands, "serve", "Run the job server with its web page", run)
     add_data_options(parser)
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default: 8484)")
+    parser.add_argument(
+        "--port", type=int, help="port to listen on, 0 for a free one (default: 8484)"
+    )
     parser.add_argument(
         "--workers", type=count, metavar="N", help="how many jobs run at once (default: 2)"
     )
@@ -33,7 +35,9 @@ def register(commands: Commands) -> None:
 def add_data_options(parser: Parser) -> None:
     """Add where the server keeps its data."""
     parser.add_argument(
-        "--data-dir", type=Path, help="where database and files lie (default: the user's data folder)"
+        "--data-dir",
+        type=Path,
+        help="where database and files lie (default: the user's data folder)",
     )
     parser.add_argument(
         "--database-url", help="postgresql+psycopg://... (default: SQLite in the data folder)"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from verifier.cli.console import Console
+    from verifier.cli.networks import Network
     from verifier.options import EngineOptions
     from verifier.pipeline import Result
 
@@ -77,7 +78,8 @@ def record(
         missing["proof"] = why_not
     if certificate is not None and kept is not None:
         try:
-            document = result.certificate()
+            with console.status("write the certificate"):
+                document = result.certificate()
         except RefusedError as error:
             missing["certificate"] = str(error)
         else:
@@ -93,14 +95,27 @@ def record(
     )
 
 
-def result_json(command: str, result: Result, replay_problem: str) -> dict[str, Any]:
-    """Return what ``prove`` and ``reverify`` both say of a result."""
+def result_json(
+    command: str, result: Result, replay_problem: str, original: Network | None = None
+) -> dict[str, Any]:
+    """Return what ``prove`` and ``reverify`` both say of a result.
+
+    Args:
+        command: The name of the command.
+        result: The result.
+        replay_problem: What went wrong when its counterexample was replayed.
+        original: What to run at the counterexample too, so that both can be compared there.
+    """
+    counterexample = counterexample_json(result.counterexample, replay_problem)
+    if result.counterexample is not None and original is not None:
+        output = original.output_at(result.counterexample.input)
+        counterexample["original_output"] = [str(value) for value in output]
     return {
         "command": command,
         "verdict": str(result.verdict),
         "reason": result.reason,
         "semantics": str(result.semantics),
         "seconds": round(result.seconds, 6),
-        "counterexample": counterexample_json(result.counterexample, replay_problem),
+        "counterexample": counterexample,
         "statistics": result.statistics.to_json(),
     }

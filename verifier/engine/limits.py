@@ -3,24 +3,50 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+
+def _unknown() -> None:
+    """Return what is known of bounds where nothing is."""
 
 
 @dataclass(frozen=True)
 class Progress:
     """A look at a running search.
 
+    Reports are many and most are shown to nobody, so what takes a walk over all open regions is
+    only computed when it is asked for, and is then about that moment.
+
     Attributes:
         step: What the engine is doing, for people.
         done: Regions closed, or cores checked, so far.
         open: Regions still open, or cores still to check.
+        valid: Cores of the original that were found valid as they are; None without reuse.
+        repaired: Those that were repaired, likewise.
+        dropped: Those that were given up, likewise.
+        look: Returns the lowest of the bounds over open regions, None where there is none.
     """
 
     step: str
     done: int
     open: int
+    valid: int | None = None
+    repaired: int | None = None
+    dropped: int | None = None
+    look: Callable[[], float | None] = field(default=_unknown, repr=False, compare=False)
+
+    @property
+    def bound(self) -> float | None:
+        """The worst bound over open regions: each is refuted once its own is above 0."""
+        bound = self.look()
+        return bound if bound is not None and math.isfinite(bound) else None
+
+    def part_of(self, step: str) -> Progress:
+        """Return this look as one at a larger step, on whose behalf cores are tried."""
+        return replace(self, step=step, valid=None, repaired=None, dropped=None)
 
 
 ProgressFn = Callable[[Progress], None]

@@ -79,7 +79,9 @@ class Repair:
                 self._repair([part for part in batch if part.region.group == group])
             self.tried += len(batch)
             self.search.statistics.calls["repair"] += len(batch)
-            self.search.report(Progress("repair", self.tried, total - self.tried))
+            left, dropped = total - self.tried, self.tried - self.repaired
+            told = Progress("repair", self.tried, left, repaired=self.repaired, dropped=dropped)
+            self.search.report(told)
 
     def _repair(self, failed: Sequence[Failed]) -> None:
         # A single part of a core is the likelier to be refuted; several may be refuted at once.

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from verifier.change.neuron_map import NeuronMap
     from verifier.engine.clauses import CasePath
+    from verifier.engine.limits import Progress, ProgressFn
     from verifier.proof.literals import Path
     from verifier.proof.muc import Core
     from verifier.proof.store import Proof
@@ -132,6 +133,7 @@ class Reuse:
     def run(self) -> Outcome:
         """Verify; the outcome's cores are all valid on the compressed network."""
         self.search.problem = self.search.problem.for_work(2 * len(self.proof.cores))
+        self.search.report = partial(self._tell, self.search.report)
         self.report.cores = len(self.proof.cores)
         self.report.original_seconds = self.proof.seconds
         timing = self.search.statistics.timing
@@ -165,6 +167,15 @@ class Reuse:
         with timing("cover"):
             self.cover = self._covered(outcome.cores, tree)
         return outcome if self.cover is not None else self._from_scratch()
+
+    def _tell(self, report: ProgressFn, progress: Progress) -> None:
+        """Report, with what is known of the original's cores from earlier steps."""
+        known = {
+            name: getattr(self.report, name)
+            for name in ("valid", "repaired", "dropped")
+            if getattr(progress, name) is None
+        }
+        report(replace(progress, **known))
 
     def _attacked(self) -> tuple[Fraction, ...] | None:
         """Attack as a search does early on, where that costs little beside re-validation."""

@@ -13,6 +13,7 @@ sample comes first, spread over all of it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -99,10 +100,10 @@ class Revalidation:
 
     def run(self, candidates: Sequence[Candidate]) -> tuple[Fraction, ...] | None:
         """Try all candidates, as long as there is time; stop at a counterexample and return it."""
-        groups: dict[int, list[Candidate]] = {}
+        groups, tried = defaultdict[int, list[Candidate]](list), 0
         for candidate in candidates:
             group = self.search.problem.group_of(candidate.core.case)
-            groups.setdefault(group, []).append(candidate)
+            groups[group].append(candidate)
         for group, members in groups.items():
             for chunk in _sample_first(members):
                 if self.search.budget.is_spent:
@@ -111,7 +112,9 @@ class Revalidation:
                 if point is not None:
                     return point
                 self.search.statistics.calls["re-validate"] += len(chunk)
-                self.search.report(Progress("re-validate", self.valid, len(candidates)))
+                tried += len(chunk)
+                left = len(candidates) - tried
+                self.search.report(Progress("re-validate", tried, left, valid=self.valid))
         return None
 
     def _look(self, opened: Sequence[_Open]) -> tuple[Fraction, ...] | None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
@@ -117,18 +118,23 @@ class Search:
         stack = self.opened(queries)
         found = self._close_or_split(tried, stack)
         while stack and found is None:
+            self._tell(stack)
             point = self.attacked({a.query.case for attempts in stack for a in attempts})
             if point is not None:
                 return Outcome(Answer.SAT, tuple(self.cores), point)
             if self.budget.is_spent:
                 reason = f"time limit reached with {len(stack)} regions open"
                 return Outcome(Answer.UNKNOWN, tuple(self.cores), reason=reason)
-            self.report(Progress("search", len(self.cores), len(stack)))
             self._equip()
             if self.share is not None and self._is_long:
                 return self.share(self, stack)
             found = self.advance(stack)
+        self._tell(stack)
         return found or Outcome(Answer.UNSAT, tuple(self.cores))
+
+    def _tell(self, stack: Stack) -> None:
+        look = partial(_worst_bound, stack)
+        self.report(Progress("search", len(self.cores), len(stack), look=look))
 
     def opened(self, queries: Sequence[Query]) -> Stack:
         """Return a stack of cases over regions, screened."""
@@ -282,6 +288,11 @@ def whole(problem: Problem) -> list[Query]:
         for number, group in enumerate(problem.groups)
         for case in group.objectives
     ]
+
+
+def _worst_bound(stack: Stack) -> float | None:
+    bounds = (float(attempt.bound.value[0]) for attempts in stack for attempt in attempts)
+    return min(bounds, default=None)
 
 
 def _by_region(attempts: Sequence[Attempt]) -> Stack:

@@ -15,9 +15,11 @@ the cores as they are from those of this process.
 
 from __future__ import annotations
 
+import math
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
@@ -56,18 +58,27 @@ PATIENCE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A case that is open in a region, with what is known of its multipliers."""
+    """A case that is open in a region, with what is known of its multipliers.
+
+    Attributes:
+        case: The case.
+        path: The literals of the region.
+        hint: Multipliers that may refute it, if any are known.
+        warm: Where to start an ascent, likewise.
+        bound: The best bound so far, for reports of progress.
+    """
 
     case: int
     path: Path
     hint: Multipliers | None
     warm: Start | None
+    bound: float
 
     @classmethod
     def of(cls, attempt: Attempt) -> Task:
         """Return what an attempt has left open."""
-        query = attempt.query
-        return cls(query.case, query.region.path, query.hint, query.warm)
+        query, bound = attempt.query, float(attempt.bound.value[0])
+        return cls(query.case, query.region.path, query.hint, query.warm, bound)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +101,12 @@ class Report:
 
 @dataclass(eq=False)
 class _Worker:
+    """A process, with the number of tasks in its packet and the worst of their bounds."""
+
     process: SpawnProcess
     connection: Connection
     packet: int = 0
+    worst: float = math.inf
 
     def receive(self) -> Report:
         """Return the report on its packet.
@@ -100,7 +114,7 @@ class _Worker:
         Raises:
             VerifierError: The process is gone.
         """
-        self.packet = 0
+        self.packet, self.worst = 0, math.inf
         try:
             report: Report = self.connection.recv()
         except (EOFError, ConnectionResetError):
@@ -129,10 +143,11 @@ def search_together(search: Search, stack: list[list[Attempt]]) -> Outcome:
     with _crew(search) as crew:
         while tasks or any(worker.packet for worker in crew):
             left = len(tasks) + sum(worker.packet for worker in crew)
+            look = partial(_worst_bound, tasks, crew)
+            search.report(Progress("search", len(search.cores), left, look=look))
             if search.budget.is_spent:
                 reason = f"time limit reached with {left} regions open"
                 return Outcome(Answer.UNKNOWN, tuple(search.cores), reason=reason)
-            search.report(Progress("search", len(search.cores), left))
             _hand_out(search, crew, tasks)
             point = search.attacked({task.case for task in tasks})
             if point is not None:
@@ -150,7 +165,14 @@ def search_together(search: Search, stack: list[list[Attempt]]) -> Outcome:
                         report.outcome.point,
                         report.outcome.reason,
                     )
+    search.report(Progress("search", len(search.cores), 0))
     return Outcome(Answer.UNSAT, tuple(search.cores))
+
+
+def _worst_bound(tasks: Sequence[Task], crew: Sequence[_Worker]) -> float | None:
+    """Return the worst bound of what is on the stack or in a packet."""
+    bounds = [*(task.bound for task in tasks), *(w.worst for w in crew if w.packet)]
+    return min(bounds, default=None)
 
 
 def _hand_out(search: Search, crew: Sequence[_Worker], tasks: list[Task]) -> None:
@@ -158,8 +180,9 @@ def _hand_out(search: Search, crew: Sequence[_Worker], tasks: list[Task]) -> Non
     for worker in crew:
         if tasks and not worker.packet:
             share = max(min(search.options.batch, len(tasks) // len(crew)), 1)
-            worker.connection.send((tasks[-share:], search.budget.remaining_seconds))
-            worker.packet = share
+            packet = tasks[-share:]
+            worker.connection.send((packet, search.budget.remaining_seconds))
+            worker.packet, worker.worst = share, min(task.bound for task in packet)
             del tasks[-share:]
 
 
