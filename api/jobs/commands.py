@@ -133,7 +133,7 @@ def _classify(request: Mapping[str, Any], files: Files) -> Command:
 
 def _check(request: Mapping[str, Any], files: Files) -> Command:
     del request
-    words = ("certificate", "check", CERTIFICATE.file_name)
+    words: tuple[str, ...] = ("certificate", "check", CERTIFICATE.file_name)
     words += ("--network", "model.onnx", "--property", "property.vnnlib")
     names = {"model": "model.onnx", "property": "property.vnnlib"}
     inputs = _inputs(files, certificate=CERTIFICATE.file_name, **names)

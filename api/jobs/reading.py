@@ -21,7 +21,7 @@ from api.schemas import Artifact, Attempt, Event, EventPage, Job, JobDetail, Job
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
-    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.engine import Connection
 
 _BRIEF = (
     jobs.c.id,
@@ -155,7 +155,9 @@ def _own(tenant: str, job_id: str) -> Select[Any]:
     return select(jobs).where(jobs.c.id == job_id, jobs.c.tenant == tenant)
 
 
-def _brief(row: Row[Any]) -> dict[str, Any]:
+def _brief(row: Any) -> dict[str, Any]:
+    """Return what a list tells of a job, from a row that has at least ``_BRIEF``."""
+
     def time(seconds: float | None) -> Any:
         return None if seconds is None else when(seconds)
 
