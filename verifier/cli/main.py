@@ -22,7 +22,17 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verifier.cli import certificate, classify, compress, demo, encode, inspect, prove, reverify
+from verifier.cli import (
+    certificate,
+    classify,
+    compress,
+    demo,
+    encode,
+    inspect,
+    prove,
+    reverify,
+    warm_up,
+)
 from verifier.cli.arguments import Parser
 from verifier.cli.console import Console
 from verifier.errors import RefusedError, UsageError
@@ -30,7 +40,7 @@ from verifier.errors import RefusedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (demo, prove, reverify, compress, classify, inspect, encode, certificate)
+COMMANDS = (demo, prove, reverify, compress, classify, inspect, encode, certificate, warm_up)
 
 USAGE, REFUSED, INTERNAL, INTERRUPTED, NOBODY_READS = 2, 3, 4, 130, 141
 
