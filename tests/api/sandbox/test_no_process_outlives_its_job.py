@@ -130,7 +130,9 @@ def test_a_killed_family_is_gone(family: str, held_by: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("held_by", family_levels())
 def test_what_a_program_leaves_behind_ends_with_it(held_by: str, tmp_path: Path) -> None:
     source = FAMILIES["that left its session"].replace("time.sleep(600)", "pass", 1)
-    leaves = source + "\nif os.getsid(0) != os.getpid(): time.sleep(600)\ntime.sleep(0.5); sys.exit(5)"
+    leaves = (
+        source + "\nif os.getsid(0) != os.getpid(): time.sleep(600)\ntime.sleep(0.5); sys.exit(5)"
+    )
     child = begin(leaves, tmp_path, family_levels()[held_by])
 
     assert child.wait(PATIENCE_SECONDS) == 5
