@@ -25,14 +25,16 @@ from api.database.inserting import insert_if_new
 from api.database.tables import workers
 from api.jobs.attempt import InspectionError, Workshop
 from api.jobs.queue import Ending, Lease, LeaseLostError, Queue
+from api.jobs.room import LocalRooms, RoomLostError
 from api.jobs.states import Outcome
-from api.sandbox.level import measure_level
 from api.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sqlalchemy.engine import Connection
+
+    from api.jobs.room import Rooms
 
 IDLE_SECONDS = 0.2
 TROUBLE_SECONDS = 1.0
@@ -84,7 +86,7 @@ class Worker:
             ending = self.workshop.attempt(lease, keeping.watch, keeping.tell)
         except InspectionError as error:
             ending = Ending(Outcome.CRASHED, f"a file that the job made is not valid: {error}")
-        except (UnavailableError, StorageFullError, OSError) as error:
+        except (RoomLostError, UnavailableError, StorageFullError, OSError) as error:
             _log.warning("job %s: %s", lease.job_id, error)
             ending = Ending(Outcome.CRASHED, str(error))
         if ending.outcome != Outcome.LOST:
@@ -171,7 +173,20 @@ def open_workshop(settings: Settings, at: Callable[[str], None]) -> Workshop:
     """Return what attempts work with, from settings."""
     database = Database(settings.url)
     blobs = Blobs(settings.blob_dir, at)
-    return Workshop(settings, database, blobs, measure_level().summary, at)
+    return Workshop(settings, database, blobs, open_rooms(settings), at)
+
+
+def open_rooms(settings: Settings) -> Rooms:
+    """Return where jobs run; for a cluster, once it is connected to."""
+    if settings.executor == "ray":
+        from api.cluster.connection import connect
+
+        connect(settings)
+        # Only now: what Ray is told in the environment, it reads when it is loaded.
+        from api.cluster.rooms import RayRooms
+
+        return RayRooms(settings)
+    return LocalRooms(settings)
 
 
 def main(at: Callable[[str], None] | None = None) -> None:

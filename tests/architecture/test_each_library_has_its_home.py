@@ -26,6 +26,7 @@ HOMES = {
     "onnxruntime": ("verifier/ir", "verifier/spec"),
     "pysat": ("verifier/engine", "verifier/proof"),
     "pysmt": ("encoders",),
+    "ray": ("api/cluster",),
     "rich": ("verifier/cli", "benchmarks"),
     "torch": ("compression", "verifier/bounds"),
     "z3": ("encoders",),

@@ -29,6 +29,11 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--executor", choices=("local", "ray"), help="where jobs run (default: local)"
     )
+    parser.add_argument(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help="the Ray cluster to use (default: one of the server's own, on this machine)",
+    )
     parser.epilog = "Every setting has a variable in the environment, too: docs/operating.md."
 
 

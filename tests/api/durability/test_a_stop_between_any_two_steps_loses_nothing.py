@@ -17,6 +17,7 @@ from api.database.tables import files, jobs
 from api.file_register import FileRecord, register
 from api.files import Upload, keep_upload
 from api.jobs.attempt import Workshop
+from api.jobs.room import LocalRooms
 from api.jobs.states import State
 from api.jobs.worker import Worker
 from api.schemas import FileKind, Scope
@@ -91,7 +92,7 @@ def test_a_job_of_a_worker_that_stops_is_done_once(
 
     # As if the lease had run out in the meantime.
     database.write(lambda c: c.execute(update(jobs).values(lease_until=1.0, not_before=0.0)))
-    workshop = Workshop(settings, database, Blobs(settings.blob_dir), "as it comes")
+    workshop = Workshop(settings, database, Blobs(settings.blob_dir), LocalRooms(settings))
     worker = Worker(workshop, "another")
     worker.queue.expire()
     database.write(lambda c: c.execute(update(jobs).values(not_before=0.0)))
