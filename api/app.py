@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 from api.access.gate import Gate
+from api.jobs.warming import warm_up
 from api.measures import Measured
 from api.problems import RESPONSES, add_problems
 from api.routes import files, health, jobs, keys, metrics
@@ -43,9 +46,11 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
         server.supervisor.start()
         server.announcements.start()
         server.caretaker.start()
+        warming = asyncio.create_task(to_thread.run_sync(warm_up, server.settings))
         try:
             yield
         finally:
+            warming.cancel()
             await server.caretaker.stop()
             await server.announcements.stop()
             await server.supervisor.stop()

@@ -13,6 +13,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ MOST_FILE_BYTES = 4 << 30
 TAIL_BYTES = 4000
 INSPECTION_SECONDS = 120.0
 REFUSED_STATUSES = (2, 3)
+COMPILED = "compiled"
+"""The folder, in a job's own, of compiled loops."""
 
 Watch = Callable[[], Outcome | None]
 """Called again and again while a command runs: how to end it, if it is to end."""
@@ -94,7 +97,9 @@ class Workshop:
         for name, sha256 in order.inputs.items():
             self.blobs.copy(sha256, folder / name)
         if self.settings.compiled_dir.is_dir():
-            shutil.copytree(self.settings.compiled_dir, folder / "compiled")
+            # What is replaced meanwhile is missed, and compiled again.
+            with suppress(OSError, shutil.Error):
+                shutil.copytree(self.settings.compiled_dir, folder / COMPILED)
         self.at("before start")
         words = order.words
         if lease.kind in ("prove", "reverify"):
@@ -187,7 +192,7 @@ class _Run:
                 confinement,
                 stdout=answer,
                 stderr=log,
-                environment={"NUMBA_CACHE_DIR": str(self.folder / "compiled")},
+                environment={"NUMBA_CACHE_DIR": str(self.folder / COMPILED)},
             )
         self._progress = Progress(self._log, tell)
         self.status: int | None = None
