@@ -36,7 +36,7 @@ SECONDS_TO_END = 1
 MOST_THREADS = 1024
 
 FIRST_TO_GO = "1000"
-"""The kernel's largest wish to end a process when memory runs out: a job, rather than the server."""
+"""When memory runs out, the kernel first ends a job, rather than the server."""
 
 
 def become(plan: Plan) -> NoReturn:
@@ -44,7 +44,7 @@ def become(plan: Plan) -> NoReturn:
     try:
         _leave_everything(plan)
         _confine(plan)
-        os.execve(plan.command[0], plan.command, plan.environment)
+        os.execve(plan.command[0], plan.command, plan.environment)  # noqa: S606 - no shell is meant
     except (OSError, ValueError) as error:
         fail(f"{plan.command[0]}: {error}")
 
@@ -65,9 +65,9 @@ def _leave_everything(plan: Plan) -> None:
         signal.signal(number, signal.SIG_DFL)
     if ON_LINUX:
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
-        # Libraries read about their own process. The rule that lets them is tied to what this opens,
-        # which the kernel could forget, and make anew without the rule, while nobody holds it open.
-        os.set_inheritable(os.open("/proc/self", os.O_PATH), True)  # noqa: FBT003
+        # Libraries read about their own process. The rule that lets them is tied to what this
+        # opens, which the kernel could forget, and make anew without the rule, if nobody held it.
+        os.set_inheritable(os.open("/proc/self", os.O_PATH), True)
 
 
 def _confine(plan: Plan) -> None:

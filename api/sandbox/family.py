@@ -2,9 +2,9 @@
 """End a process with all its descendants, where no process namespace does it.
 
 The caller has made itself the parent of all orphans below it (``adopt_orphans``), so that a
-descendant cannot leave: whoever calls ``setsid`` or loses its parent is still found below the caller.
-Descendants may be faster in starting new ones than we are in looking; so all that are found are
-stopped before any is ended, until a look finds none that runs.
+descendant cannot leave: whoever calls ``setsid`` or loses its parent is still found below the
+caller. Descendants may be faster in starting new ones than we are in looking; so all that are found
+are stopped before any is ended, until a look finds none that runs.
 """
 
 from __future__ import annotations

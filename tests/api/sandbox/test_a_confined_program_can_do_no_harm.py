@@ -106,7 +106,7 @@ def test_the_filter_denies_through_the_newer_names_of_a_call_too(tmp_path: Path)
 def test_an_open_file_of_the_owner_is_closed(tmp_path: Path) -> None:
     with stage(tmp_path / "stage") as environment:
         secret = os.open(environment["OUTSIDE"] + "/secret", os.O_RDONLY)
-        os.set_inheritable(secret, True)  # noqa: FBT003 - the parameter has no name
+        os.set_inheritable(secret, True)
         outcome = confined(
             "for number in os.listdir('/proc/self/fd'):\n"
             "    try: print(os.readlink(f'/proc/self/fd/{number}'))\n"
@@ -138,7 +138,8 @@ def test_what_a_program_needs_is_left_to_it(tmp_path: Path) -> None:
     source = """
 assert open(get('INPUT')).read() == 'input'
 assert os.getcwd() == get('HOME') == get('TMPDIR')
-os.mkdir('made'); open('made/file', 'w').write('x'); os.rename('made/file', 'file'); os.remove('file')
+os.mkdir('made'); open('made/file', 'w').write('x')
+os.rename('made/file', 'file'); os.remove('file')
 import tempfile; assert tempfile.gettempdir() == os.getcwd()
 threads = [threading.Thread(target=list.append, args=([], 1)) for _ in range(8)]
 for thread in threads: thread.start()

@@ -49,7 +49,9 @@ def test_an_end_is_passed_on(end: str, namespace: bool, tmp_path: Path) -> None:
     assert inside.status == free.status == status
 
 
-def run(command: list[str], folder: Path, readable: tuple[Path, ...] = ()) -> tuple[int | None, str]:
+def run(
+    command: list[str], folder: Path, readable: tuple[Path, ...] = ()
+) -> tuple[int | None, str]:
     with (folder / "errors").open("w+b") as errors:
         child = start(
             command,

@@ -56,6 +56,9 @@ FAMILIES = {
 }
 
 
+HOLDERS = ("process namespace", "adopted orphans")
+
+
 def marked(mark: str) -> list[int]:
     """Return the processes that run and have a mark among their arguments."""
     found = []
@@ -94,13 +97,10 @@ def begin(source: str, folder: Path, level: Level | None = None) -> Child:
     return child
 
 
-def family_levels() -> dict[str, Level]:
-    """Levels under which a program can start others."""
-    open_level = replace(measure_level(), system_call_filter=False)
-    return {
-        "a process namespace": open_level,
-        "adopted orphans only": replace(open_level, process_namespace=False),
-    }
+def family_level(held_by: str) -> Level:
+    """Return a level under which a program can start others."""
+    namespace = held_by == "process namespace" and measure_level().process_namespace
+    return replace(measure_level(), system_call_filter=False, process_namespace=namespace)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -116,9 +116,9 @@ def test_a_killed_program_is_gone(program: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("held_by", family_levels())
+@pytest.mark.parametrize("held_by", HOLDERS)
 def test_a_killed_family_is_gone(family: str, held_by: str, tmp_path: Path) -> None:
-    child = begin(FAMILIES[family], tmp_path, family_levels()[held_by])
+    child = begin(FAMILIES[family], tmp_path, family_level(held_by))
 
     began = time.monotonic()
     child.kill()
@@ -127,11 +127,13 @@ def test_a_killed_family_is_gone(family: str, held_by: str, tmp_path: Path) -> N
     assert marked(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize("held_by", family_levels())
+@pytest.mark.parametrize("held_by", HOLDERS)
 def test_what_a_program_leaves_behind_ends_with_it(held_by: str, tmp_path: Path) -> None:
     source = FAMILIES["that left its session"].replace("time.sleep(600)", "pass", 1)
-    leaves = source + "\nif os.getsid(0) != os.getpid(): time.sleep(600)\ntime.sleep(0.5); sys.exit(5)"
-    child = begin(leaves, tmp_path, family_levels()[held_by])
+    leaves = (
+        source + "\nif os.getsid(0) != os.getpid(): time.sleep(600)\ntime.sleep(0.5); sys.exit(5)"
+    )
+    child = begin(leaves, tmp_path, family_level(held_by))
 
     assert child.wait(PATIENCE_SECONDS) == 5
 
