@@ -36,7 +36,10 @@ SECONDS_TO_END_A_FAMILY = 1.5
 
 
 class Child:
-    """A confined program that has been started. Use it from one thread at a time."""
+    """A confined program that has been started. Use it from one thread at a time.
+
+    Keep it as long as the program is to run: when nothing refers to it any more, the program ends.
+    """
 
     def __init__(self, launched: Launched) -> None:
         self._launched = launched

@@ -49,7 +49,7 @@ FAMILIES = {
     "that keeps forking": (
         "import itertools\n"
         "for number in itertools.count():\n"
-        "    if os.fork(): time.sleep(0.01); os._exit(0)\n"
+        "    if os.fork(): time.sleep(0.01 if number else 600); os._exit(0)\n"
         "    os.setsid()\n"
         "    if number == 5: ready()"
     ),
@@ -166,9 +166,10 @@ from dataclasses import replace
 from api.sandbox.level import measure_level
 level = replace(measure_level(), system_call_filter=False, process_namespace=sys.argv[3] == "True")
 confinement = Confinement(Path(sys.argv[1]), (), Limits(1 << 30, 30, 1 << 20))
+kept = []
 def begin():
-    start([sys.executable, "-P", "-S", "-c", sys.argv[2], sys.argv[1] + "/"], confinement,
-          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, level=level)
+    kept.append(start([sys.executable, "-P", "-S", "-c", sys.argv[2], sys.argv[1] + "/"], confinement,
+          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, level=level))
 # A thread that ends must not take the program with it.
 thread = threading.Thread(target=begin)
 thread.start()
