@@ -23,7 +23,7 @@ def end_descendants() -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while _has_children() and time.monotonic() < deadline:
         stopped: set[int] = set()
-        while fresh := _descendants() - stopped:
+        while fresh := descendants() - stopped:
             _signal(fresh, signal.SIGSTOP)
             stopped |= fresh
         _signal(stopped, signal.SIGKILL)
@@ -48,7 +48,7 @@ def _signal(processes: set[int], number: signal.Signals) -> None:
             continue
 
 
-def _descendants() -> set[int]:
+def descendants() -> set[int]:
     """Return all processes below this one that have not ended, from the system's process table."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():

@@ -168,8 +168,9 @@ level = replace(measure_level(), system_call_filter=False, process_namespace=sys
 confinement = Confinement(Path(sys.argv[1]), (), Limits(1 << 30, 30, 1 << 20))
 kept = []
 def begin():
-    kept.append(start([sys.executable, "-P", "-S", "-c", sys.argv[2], sys.argv[1] + "/"], confinement,
-          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, level=level))
+    command = [sys.executable, "-P", "-S", "-c", sys.argv[2], sys.argv[1] + "/"]
+    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    kept.append(start(command, confinement, **nowhere, level=level))
 # A thread that ends must not take the program with it.
 thread = threading.Thread(target=begin)
 thread.start()
