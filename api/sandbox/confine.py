@@ -2,8 +2,9 @@
 """The last steps of a process before it becomes the confined program.
 
 Their order matters: each step takes away what an earlier one needed. The address space is limited
-late, the filter comes last, because it denies some of the calls made here. Open files but the three
-standard ones go, too: a rule about paths says nothing of a file that is open already.
+late, the filter comes last, because it denies some of the calls made here. A rule about paths says
+nothing of a file that is open already; but ``launch`` passes on the three standard files only, and
+what is opened since is closed when the program takes over.
 """
 
 from __future__ import annotations
@@ -60,7 +61,6 @@ def _leave_everything(plan: Plan) -> None:
     os.setsid()
     os.chdir(plan.confinement.folder)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     for number in IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
     if ON_LINUX:
