@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,7 @@ from api.jobs.queue import Ending, MadeFile
 from api.jobs.states import Outcome
 from api.sandbox.child import start
 from api.sandbox.confinement import Confinement, Limits
+from api.sandbox.folder import remove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +85,7 @@ class Workshop:
         try:
             return self._attempt(lease, folder, watch, tell)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
     def _attempt(
         self,
@@ -215,6 +217,9 @@ class _Run:
 
     def ending(self, order: Command | None) -> Ending:
         """Return how a command that ended by itself ended."""
+        if self.status in _LIMITS:
+            outcome, detail = _LIMITS[self.status]
+            return Ending(outcome, detail, self.status, None, {"title": "Limit", "detail": detail})
         answer = _read_json(self._answer)
         if self.status == 0 or (answer is not None and "accepted" in answer):
             if answer is None:
@@ -239,6 +244,10 @@ class _Run:
         return Ending(Outcome.CRASHED, detail.strip(), self.status)
 
 
+_LIMITS = {
+    -signal.SIGXCPU: (Outcome.TIMED_OUT, "it used more processor time than a job may"),
+    -signal.SIGXFSZ: (Outcome.REFUSED, "it wrote more than a job may"),
+}
 _WORDS = {
     Outcome.CANCELLED: "somebody asked for its end",
     Outcome.TIMED_OUT: "it ran longer than a job may",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from api.jobs.attempt import COMPILED, InspectionError, inspect
 from api.sandbox.confinement import Confinement, Limits
+from api.sandbox.folder import remove
 
 if TYPE_CHECKING:
     from api.settings import Settings
@@ -46,7 +47,7 @@ def warm_up(settings: Settings) -> bool:
         _log.warning("jobs start without compiled loops: %s", error)
         return False
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
     return True
 
 
