@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -108,7 +109,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.model[job] = ModelJob(needs=needed)
 
     @rule(target=claimed)
-    def claim(self) -> object:
+    def claim(self) -> Any:
         self._no_waiting()
         ready = [
             job
