@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from api.database.tables import files, jobs, proofs
-from api.errors import InvalidError
+from api.errors import InvalidError, TooManyError
 from api.jobs.states import UNFINISHED
 from api.schemas import (
     BatchRequest,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from api.schemas import Compression, JobRequest, Network
+
+RETRY_SECONDS = 30.0
 
 
 def new_id() -> str:
@@ -88,11 +90,13 @@ class Plan:
     Args:
         connection: Where files, proofs and other jobs are looked up.
         tenant: Whose.
+        most: How many jobs it may come to.
     """
 
-    def __init__(self, connection: Connection, tenant: str) -> None:
+    def __init__(self, connection: Connection, tenant: str, most: int) -> None:
         self.connection = connection
         self.tenant = tenant
+        self.most = most
         self.jobs: list[Planned] = []
         self._proving: dict[tuple[str, str], str | None] = {}
         self._fingerprints: dict[tuple[FileKind, str], str] = {}
@@ -107,6 +111,7 @@ class Plan:
 
         Raises:
             InvalidError: It names files or jobs that are not there, or are not what they should be.
+            TooManyError: It comes to too many jobs.
         """
         match request:
             case CompressRequest():
@@ -246,6 +251,9 @@ class Plan:
         parent: str | None = None,
         needed: Iterable[str] = (),
     ) -> Planned:
+        if len(self.jobs) >= self.most:
+            detail = f"the request comes to more than the {self.most} jobs that a tenant may have"
+            raise TooManyError(detail, RETRY_SECONDS)
         job = Planned(values["kind"], values, list(needed), model, prop, parent)
         self.jobs.append(job)
         return job

@@ -20,7 +20,7 @@ from api.database.connection import now
 from api.database.tables import idempotency, jobs, needs
 from api.errors import BusyError, ConflictError, TooManyError
 from api.jobs import event_log
-from api.jobs.plan import Plan
+from api.jobs.plan import RETRY_SECONDS, Plan
 from api.jobs.states import UNFINISHED, State
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from api.jobs.plan import Planned
     from api.schemas import JobRequest
     from api.settings import Settings
-
-RETRY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def _submit(connection: Connection, settings: Settings, submission: Submission) 
     known = _submitted(connection, submission)
     if known is not None:
         return known
-    plan = Plan(connection, submission.caller.tenant)
+    plan = Plan(connection, submission.caller.tenant, settings.tenant_jobs)
     plan.add(submission.request)
     _check_room(connection, settings, submission.caller.tenant, len(plan.jobs))
     for job in plan.jobs:
