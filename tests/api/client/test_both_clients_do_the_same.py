@@ -34,7 +34,6 @@ PATIENCE = Patience(tries=3, first_pause_seconds=0.0)
 ADDRESS, KEY = "http://server.test", "mucg4_key"
 
 
-
 class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A body that comes in pieces, after which the connection may be lost."""
 
