@@ -124,12 +124,13 @@ def children(pid: int) -> list[int]:
 
 def processes_about(text: str) -> list[str]:
     """Return the command lines of all processes that name a text, such as a folder."""
-    own = os.getpid()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        if int(folder.name) != own and text.encode() in _command(int(folder.name)):
-            found.append(_command(int(folder.name)).replace(b"\0", b" ").decode(errors="replace"))
-    return found
+    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    commands = [_command(pid) for pid in pids if pid != os.getpid()]
+    return [
+        command.replace(b"\0", b" ").decode(errors="replace")
+        for command in commands
+        if text.encode() in command
+    ]
 
 
 def _command(pid: int) -> bytes:

@@ -99,7 +99,8 @@ class Storm:
                     self.killed["workers"] += 1
                     return
             time.sleep(0.05)
-        raise AssertionError("no worker came back")
+        msg = "no worker came back"
+        raise AssertionError(msg)
 
     def _wait_for_all(self) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
