@@ -21,11 +21,10 @@ COPY --from=build /opt/mucg4 /opt/mucg4
 ENV PATH=/opt/mucg4/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MUCG4_DATA_DIR=/var/lib/mucg4 \
-    MUCG4_HOST=0.0.0.0 \
-    NUMBA_CACHE_DIR=/var/lib/mucg4/compiled
+    MUCG4_HOST=0.0.0.0
 USER mucg4
-# A new volume starts with what lies at its place in the image, so this reaches the server's data.
-RUN mucg4 warm-up
+# A new volume starts with what lies at its place in the image, so the first start finds this.
+RUN NUMBA_CACHE_DIR=/var/lib/mucg4/compiled mucg4 warm-up
 VOLUME /var/lib/mucg4
 EXPOSE 8484
 STOPSIGNAL SIGTERM
