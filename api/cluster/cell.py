@@ -2,21 +2,21 @@
 """A room on a node of a cluster: what runs there, in a Ray worker process of its own.
 
 The process may be killed at any time: by Ray, when the node is short of memory or when the server's
-worker is gone, or with its node. The command dies with it (api/sandbox); its folder,
-whose lock nobody holds any more, is removed by the next room on the node.
+worker is gone, or with its node. The command dies with it (``api.sandbox``). Its folder, whose lock
+nobody holds any more, is removed by the next room on the node.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.jobs.room import MOST_FILE_BYTES, FolderRoom, Look
+from api.sandbox.folder import remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ class Cell(FolderRoom):
     def close(self) -> None:
         """End the command, and remove the folder."""
         self.end()
-        shutil.rmtree(self._home, ignore_errors=True)
+        remove(self._home)
 
 
 def _own_folder() -> Path:
@@ -73,7 +73,8 @@ def _remove_if_left_behind(folder: Path) -> None:
         lock = _lock(folder, fcntl.LOCK_NB)
     except (BlockingIOError, FileNotFoundError):
         return  # In use, or just removed by its own room.
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        remove(folder)
     os.close(lock)
 
 

@@ -10,6 +10,7 @@ took the process over. What it says is data, and what it leaves is copied by nam
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from api.blobs import pass_by
 from api.jobs.commands import command, inspection
-from api.jobs.inputs import find_inputs
+from api.jobs.inputs import find_inputs, find_subject
 from api.jobs.progress import Progress
 from api.jobs.queue import Ending, MadeFile
 from api.jobs.room import TAIL_BYTES
 from api.jobs.states import Outcome
+from api.schemas import FileKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,25 +126,29 @@ class _Attempt:
         ending = _ending(status, self.room.said(), order, facts.folder)
         if ending.outcome != Outcome.ANSWERED:
             return ending
-        made = [kept for output in order.outputs if (kept := self._keep(output)) is not None]
+        subject = database.read(lambda c: find_subject(c, lease.tenant, inputs))
+        # What the files are about is known, not read in them.
+        known = {**subject, "verdict": ending.verdict}
+        kept = [self._keep(output, known) for output in order.outputs]
+        made = [file for file in kept if file is not None]
         self.workshop.at("after files")
         return Ending(Outcome.ANSWERED, "", status, ending.result, None, made)
 
-    def _keep(self, output: Output) -> MadeFile | None:
+    def _keep(self, output: Output, known: Mapping[str, Any]) -> MadeFile | None:
         """Keep a file that the command has left; None where it has not."""
         if self.room.part(output.file_name, 0) is None:
             return None
-        summary: Mapping[str, Any] = {}
-        if output.kind is not None:
-            words = inspection(output.kind, output.file_name)
+        summary = known
+        if output.kind == FileKind.MODEL:
+            words = inspection(FileKind.MODEL, output.file_name)
             summary = dict(inspect(self.room, words, self.watch)["summary"])
         with self.workshop.blobs.writing() as writing:
             while part := self.room.part(output.file_name, writing.bytes):
                 writing.write(part)
                 _go_on(self.watch)
             sha256, size = writing.keep(), writing.bytes
-        name = output.file_name.rpartition("/")[2]
-        return MadeFile(output.name, name, sha256, size, output.media_type, output.kind, summary)
+        name, media_type = output.file_name.rpartition("/")[2], output.media_type
+        return MadeFile(output.name, name, sha256, size, media_type, output.kind, summary)
 
 
 def inspect(room: Room, words: Sequence[str], watch: Watch | None = None) -> Mapping[str, Any]:
@@ -196,6 +202,9 @@ def _go_on(watch: Watch) -> None:
 
 def _ending(status: int, said: Said, order: Command | None, folder: str) -> Ending:
     """Return how a command that ended by itself ended."""
+    if status in _LIMITS:
+        outcome, detail = _LIMITS[status]
+        return Ending(outcome, detail, status, None, {"title": "Limit", "detail": detail})
     answer = _read_json(said.answer)
     if status == 0 or (answer is not None and "accepted" in answer):
         if answer is None:
@@ -218,6 +227,10 @@ def _ending(status: int, said: Said, order: Command | None, folder: str) -> Endi
     return Ending(Outcome.CRASHED, detail.strip(), status)
 
 
+_LIMITS = {
+    -signal.SIGXCPU: (Outcome.TIMED_OUT, "it used more processor time than a job may"),
+    -signal.SIGXFSZ: (Outcome.REFUSED, "it wrote more than a job may"),
+}
 _WORDS = {
     Outcome.CANCELLED: "somebody asked for its end",
     Outcome.TIMED_OUT: "it ran longer than a job may",

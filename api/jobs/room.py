@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
 from api.sandbox.child import start
 from api.sandbox.confinement import Confinement, Limits
+from api.sandbox.folder import remove
 from api.sandbox.level import measure_level
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 PROGRAM = (sys.executable, "-P", "-m", "verifier.cli.main")
 COMPILED = "compiled"
+"""The folder, in a room, of compiled loops."""
+
 POLL_SECONDS = 0.05
 MOST_ANSWER_BYTES = 8 << 20
 MOST_FILE_BYTES = 4 << 30
@@ -134,7 +137,9 @@ class FolderRoom:
         self._child: Child | None = None
         self._read_bytes = 0
         if compiled is not None and compiled.is_dir():
-            shutil.copytree(compiled, folder / COMPILED)
+            # What is replaced meanwhile is missed, and compiled again.
+            with suppress(OSError, shutil.Error):
+                shutil.copytree(compiled, folder / COMPILED)
 
     def facts(self) -> Facts:
         """Return what the room is like."""
@@ -215,7 +220,7 @@ class LocalRooms:
             finally:
                 room.end()
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
 
 def _is_plain(path: Path, folder: Path) -> bool:

@@ -21,6 +21,7 @@ HOMES = {
     "flint": ("verifier/ir", "verifier/certificate"),
     "google": ("verifier/ir",),
     "highspy": ("verifier/bounds",),
+    "httpx": ("api",),
     "matplotlib": ("verifier/cli", "benchmarks"),
     "onnx": ("verifier/ir",),
     "onnxruntime": ("verifier/ir", "verifier/spec"),
@@ -28,6 +29,7 @@ HOMES = {
     "pysmt": ("encoders",),
     "ray": ("api/cluster",),
     "rich": ("verifier/cli", "benchmarks"),
+    "sqlalchemy": ("api",),
     "torch": ("compression", "verifier/bounds"),
     "z3": ("encoders",),
 }
@@ -36,6 +38,8 @@ HOMES = {
 DISTRIBUTIONS = {
     "flint": "python-flint",
     "google": "protobuf",
+    "jwt": "pyjwt",
+    "prometheus_client": "prometheus-client",
     "pysat": "python-sat",
     "sklearn": "scikit-learn",
     "z3": "z3-solver",

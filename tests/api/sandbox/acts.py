@@ -187,7 +187,7 @@ def confined(
 def main() -> None:
     """Try all acts, without confinement and with it."""
     folder = Path(sys.argv[1])
-    outcomes = {}
+    outcomes: dict[str, list[bool]] = {}
     for number, (name, source) in enumerate(ACTS.items()):
         outcomes[name] = []
         for how, run in (("free", freely), ("confined", confined)):
