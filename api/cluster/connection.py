@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -99,18 +100,32 @@ def check_cluster(settings: Settings) -> None:
     Raises:
         UsageError: Ray is not installed, or the cluster does not answer.
     """
-    if find_spec("ray") is None:
-        msg = "executor is 'ray', which is not installed: pip install 'mucg4[ray]'"
-        raise UsageError(msg)
     address = settings.ray_address
-    if not address:
-        return
     if address.startswith("ray://"):
         msg = (
             f"ray_address is {address!r}; give HOST:PORT of the cluster's head (port 6379), and "
             f"make this machine one of its nodes: ray start --address HOST:PORT --num-cpus 0"
         )
         raise UsageError(msg)
+    if find_spec("ray") is None:
+        msg = "executor is 'ray', which is not installed: pip install 'mucg4[ray]'"
+        raise UsageError(msg)
+    if address and (reason := _refusal(settings)):
+        msg = (
+            f"the Ray cluster at {address} cannot be used: {reason}. `ray status --address "
+            f"{address}` says whether it runs; this machine has to be one of its nodes, with the "
+            f"same versions of Python and Ray, and with the cluster's RAY_AUTH_TOKEN if it has one"
+        )
+        raise UsageError(msg)
+
+
+def _refusal(settings: Settings) -> str:
+    """Return why a cluster cannot be used, nothing if it can."""
+    host, _, port = settings.ray_address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        return str(error)
     # In a process of its own: Ray waits long for a cluster that is not there, and then ends it.
     program = [sys.executable, "-m", "api.cluster.connection"]
     try:
@@ -122,16 +137,9 @@ def check_cluster(settings: Settings) -> None:
             timeout=CONNECT_SECONDS,
             check=False,
         )
-        reason = "" if tried.returncode == 0 else _last_line(tried.stderr)
     except subprocess.TimeoutExpired:
-        reason = f"it has not answered for {CONNECT_SECONDS:g} s"
-    if reason:
-        msg = (
-            f"the Ray cluster at {address} cannot be used: {reason}. `ray status --address "
-            f"{address}` says whether it runs; this machine has to be one of its nodes, with the "
-            f"same versions of Python and Ray, and with the cluster's RAY_AUTH_TOKEN if it has one"
-        )
-        raise UsageError(msg)
+        return f"it has not answered for {CONNECT_SECONDS:g} s"
+    return "" if tried.returncode == 0 else _last_line(tried.stderr)
 
 
 def _last_line(text: str) -> str:
