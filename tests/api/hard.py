@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
@@ -13,7 +15,7 @@ def hard_model() -> bytes:
     """Return a random network whose bounds are far from what it computes."""
     random = np.random.default_rng(1)
     nodes, weights, last = [], [], "x"
-    for number, (narrow, wide) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False)):
+    for number, (narrow, wide) in enumerate(pairwise(WIDTHS)):
         matrix = random.normal(size=(narrow, wide)) * np.sqrt(2 / narrow)
         for name, array in ((f"w{number}", matrix), (f"b{number}", np.zeros(wide))):
             weights.append(numpy_helper.from_array(array.astype(np.float32), name))

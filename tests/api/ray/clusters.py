@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import struct
@@ -48,7 +47,7 @@ def ray_server(folder: Path, **settings: object) -> Iterator[ServerProcess]:
 @contextmanager
 def short_folder() -> Iterator[Path]:
     """Yield a folder whose path is short; pytest's are too long for a socket in them."""
-    folder = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))  # noqa: S108 - not guessable
+    folder = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))
     try:
         yield folder
     finally:
@@ -65,16 +64,20 @@ class Running:
 
 
 def running_jobs(server: ServerProcess) -> list[Running]:
-    """Return the processes of all jobs that run on a server's own cluster."""
+    """Return the processes of all jobs that run on the own cluster of a server with one worker."""
     found = []
     for pid in descendants(server.pid):
         if not command_line(pid).startswith("ray::"):
             continue
         commands = [p for p in descendants(pid) if "verifier.cli.main prove" in command_line(p)]
-        for worker in children(server.pid):
-            if commands and "api.jobs.worker" in command_line(worker):
-                found.append(Running(worker, pid, commands[-1]))
+        if commands:
+            found.append(Running(_only_worker(server), pid, commands[-1]))
     return found
+
+
+def _only_worker(server: ServerProcess) -> int:
+    workers = [pid for pid in children(server.pid) if "api.jobs.worker" in command_line(pid)]
+    return workers[0]
 
 
 def start_hard_job(client: Client, folder: Path, seconds: float | None = None) -> str:
@@ -108,7 +111,7 @@ def listening_addresses(pids: list[int]) -> set[str]:
     inodes = set()
     for pid in pids:
         with suppress(OSError):
-            inodes |= {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
+            inodes |= {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:

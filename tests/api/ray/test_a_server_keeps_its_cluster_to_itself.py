@@ -122,7 +122,7 @@ def test_a_server_uses_a_cluster_that_is_there_already(
 
 
 def test_a_server_says_how_to_get_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "find_spec", lambda name: None)
+    monkeypatch.setattr(connection, "find_spec", lambda _: None)
 
     with pytest.raises(UsageError, match=r"pip install 'mucg4\[ray\]'"):
         check_cluster(Settings(tmp_path, executor="ray"))
@@ -139,7 +139,7 @@ def test_a_server_says_how_to_get_ray(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_server_says_why_a_cluster_cannot_be_used(
     address: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "find_spec", lambda name: object())
+    monkeypatch.setattr(connection, "find_spec", lambda _: object())
 
     with pytest.raises(UsageError, match=reason.replace(" ray", " `ray")):
         check_cluster(Settings(tmp_path, executor="ray", ray_address=address))
