@@ -27,6 +27,7 @@ def main() -> None:
     settings = Settings.from_json(sys.stdin.readline())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
+    settings.ray_door.unlink(missing_ok=True)  # Of one that was killed.
     token = secrets.token_hex(32)
     os.environ.update({**QUIET, **Door("", token).environment})
     os.environ["NUMBA_CACHE_DIR"] = str(settings.compiled_dir)

@@ -78,10 +78,9 @@ class Supervisor:
                 place.process = self._launch(place.program)
 
     def _launch(self, program: Sequence[str]) -> subprocess.Popen[bytes]:
-        # From the main thread: a worker dies with the thread that started it (api/sandbox).
         process = subprocess.Popen(program, stdin=subprocess.PIPE)  # noqa: S603 - our own
         assert process.stdin is not None  # noqa: S101 - it is a pipe
-        # It stays open: the cluster ends when it closes.
+        # It stays open: each ends when it closes, at the latest.
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(self._settings.to_json().encode() + b"\n")
             process.stdin.flush()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker: claims jobs one after the other, and keeps each claim while the job runs.
 
-Started as ``python -m api.jobs.worker`` by the server, with the settings on standard input. It dies
-with the server, and its job with it, whatever ends them; what it had claimed is found by its lease.
-Told to stop (SIGTERM), it gives its job back.
+Started as ``python -m api.jobs.worker`` by the server, with the settings on standard input, which
+then stays open. It ends with the server, and its job with it, whatever ends them; what it had
+claimed is found by its lease. Told to stop (SIGTERM), or left alone, it gives its job back.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ IDLE_SECONDS = 0.2
 TROUBLE_SECONDS = 1.0
 HEARTBEATS = 5
 SEEN_SECONDS = 5.0
+STOP_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -203,7 +204,17 @@ def main(at: Callable[[str], None] | None = None) -> None:
     worker = Worker(workshop, f"{socket.gethostname()}-{os.getpid()}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
+    threading.Thread(target=_end_with_the_server, args=[worker], daemon=True).start()
     worker.run()
+
+
+def _end_with_the_server(worker: Worker) -> None:
+    """Stop when standard input closes, which the server keeps open as long as it is there."""
+    os.read(sys.stdin.fileno(), 1)
+    worker.stopping.set()
+    time.sleep(STOP_SECONDS)
+    # It waits for something that does not come, such as a cluster that ended with the server.
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -55,15 +55,16 @@ def settings(tmp_path: Path, database: Database) -> Settings:
 def run(settings: Settings, *words: str) -> int:
     """Run one of the programs that stop, and return its exit status."""
     program = [sys.executable, "-m", "tests.api.durability.stopping", *words]
-    done = subprocess.run(
-        program,
-        input=settings.to_json().encode() + b"\n",
-        cwd=ROOT,
-        timeout=120,
-        check=False,
-        capture_output=True,
+    process = subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT
     )
-    return done.returncode
+    assert process.stdin is not None
+    # It stays open, as the server keeps it.
+    process.stdin.write(settings.to_json().encode() + b"\n")
+    process.stdin.flush()
+    status = process.wait(120)
+    process.communicate()
+    return status
 
 
 def tiny_job(settings: Settings, database: Database) -> tuple[Ledger, str]:

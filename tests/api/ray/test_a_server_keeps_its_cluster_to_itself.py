@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -32,7 +31,7 @@ CONNECT = "import ray; ray.init(address={address!r}, log_to_driver=False)"
 
 
 def door_of(server: ServerProcess) -> Door:
-    return Door(**json.loads((server.folder / "data/ray.json").read_text()))
+    return Door.await_at(server.folder / "data/ray.json")
 
 
 def prove_tiny(server: ServerProcess, folder: Path) -> tuple[str, str | None]:
@@ -93,7 +92,7 @@ def test_a_server_that_ends_leaves_no_process(how: str, ray_folder: Path, tmp_pa
 
         getattr(server, how)()
 
-        await_that(lambda: not any(is_running(pid) for pid in family), 90.0)
+        await_that(lambda: not any(is_running(pid) for pid in family), 20.0)
 
     assert len(family) > 8
     assert list((folder / "t").glob("mucg4-ray-*")) == []
@@ -117,8 +116,8 @@ def test_a_server_uses_a_cluster_that_is_there_already(
         family = [command_line(pid) for pid in descendants(server.pid)]
 
     assert ended == ("succeeded", "holds")
-    assert len(family) == 1
-    assert "api.jobs.worker" in family[0]
+    assert any("api.jobs.worker" in line for line in family)
+    assert not any("api.cluster.own" in line or "raylet" in line for line in family)
 
 
 def test_a_server_says_how_to_get_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +130,7 @@ def test_a_server_says_how_to_get_ray(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        ("127.0.0.1:1", "127.0.0.1:1 cannot be used: .*refused.* ray status"),
+        ("127.0.0.1:1", "127.0.0.1:1 cannot be used: .*refused.* `ray status"),
         ("nowhere", "nowhere cannot be used"),
         ("ray://head:10001", "make this machine one of its nodes: ray start"),
     ],
@@ -141,7 +140,7 @@ def test_a_server_says_why_a_cluster_cannot_be_used(
 ) -> None:
     monkeypatch.setattr(connection, "find_spec", lambda _: object())
 
-    with pytest.raises(UsageError, match=reason.replace(" ray", " `ray")):
+    with pytest.raises(UsageError, match=reason):
         check_cluster(Settings(tmp_path, executor="ray", ray_address=address))
 
 
