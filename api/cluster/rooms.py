@@ -9,7 +9,6 @@ an actor with the process that made it, so a worker that is gone leaves nothing 
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -17,6 +16,7 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from api.cluster.cell import Cell
 from api.jobs.room import Facts, Look, RoomLostError, Said
+from verifier.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,8 +52,8 @@ class RayRoom:
         if not ready:
             return None
         facts: Facts = _answer(self._first, ANSWER_SECONDS)
-        if facts.version != version("mucg4"):
-            msg = f"a node has mucg4 {facts.version}, the server {version('mucg4')}"
+        if facts.version != version():
+            msg = f"a node has mucg4 {facts.version}, the server {version()}"
             raise RoomLostError(msg)
         return facts
 

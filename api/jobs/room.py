@@ -12,13 +12,13 @@ import shutil
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
 from api.sandbox.child import start
 from api.sandbox.confinement import Confinement, Limits
 from api.sandbox.folder import remove
 from api.sandbox.level import measure_level
+from verifier.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -143,7 +143,7 @@ class FolderRoom:
 
     def facts(self) -> Facts:
         """Return what the room is like."""
-        return Facts(measure_level().summary, str(self._folder), version("mucg4"))
+        return Facts(measure_level().summary, str(self._folder), version())
 
     def append(self, file_name: str, part: bytes) -> None:
         """Add to a file."""

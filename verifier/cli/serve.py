@@ -60,7 +60,7 @@ def settings_of(arguments: argparse.Namespace) -> Any:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command."""
     from api.command import serve
-    from verifier.cli.main import version
+    from verifier.version import version
 
     def tell(address: str, first_key: str | None) -> None:
         document = {"command": "serve", "address": address, "first_key": first_key}
