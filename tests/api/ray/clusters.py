@@ -22,7 +22,7 @@ from tests.api.server_process import ServerProcess, children, command_line, desc
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 LISTENING = "0A"
 SETTINGS = {"executor": "ray", "lease_seconds": 2.0, "job_memory_bytes": 4 << 30}
 

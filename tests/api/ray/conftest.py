@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +16,6 @@ from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.api.server_process import ServerProcess
 
 
@@ -31,9 +31,8 @@ def ray_folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def ray_server_process(ray_folder: Path) -> Iterator[ServerProcess]:
     """Yield a server with one worker and a cluster of its own."""
-    folder = ray_folder / "shared"
-    folder.mkdir(exist_ok=True)
-    with ray_server(folder, workers=1) as server:
+    folder = tempfile.mkdtemp(dir=ray_folder)
+    with ray_server(Path(folder), workers=1) as server:
         yield server
 
 
