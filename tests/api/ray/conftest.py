@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +14,7 @@ from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.api.server_process import ServerProcess
 
@@ -32,8 +31,9 @@ def ray_folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def ray_server_process(ray_folder: Path) -> Iterator[ServerProcess]:
     """Yield a server with one worker and a cluster of its own."""
-    folder = tempfile.mkdtemp(dir=ray_folder)
-    with ray_server(Path(folder), workers=1) as server:
+    folder = ray_folder / str(len(list(ray_folder.iterdir())))
+    folder.mkdir()
+    with ray_server(folder, workers=1) as server:
         yield server
 
 
