@@ -127,6 +127,17 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def descendants(pid: int) -> list[int]:
+    """Return the processes below a process; none if it is gone."""
+    below = children(pid)
+    return [*below, *(further for child in below for further in descendants(child))]
+
+
+def command_line(pid: int) -> str:
+    """Return the command line of a process; nothing if it is gone."""
+    return _command(pid).replace(b"\0", b" ").decode(errors="replace").strip()
+
+
 def processes_about(text: str) -> list[str]:
     """Return the command lines of all processes that name a text, such as a folder."""
     pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
