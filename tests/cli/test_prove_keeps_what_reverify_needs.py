@@ -11,6 +11,7 @@ import pytest
 from tests.cli.running import Files, network_bytes, property_text, run
 from tests.oracles import decide_by_phase_enumeration, evaluate_naively, violates
 from verifier.certificate import holds
+from verifier.certificate.format import read_certificate
 from verifier.ir.onnx_reader import read_onnx
 from verifier.proof.store import read_proof
 from verifier.spec.vnnlib_reader import read_vnnlib
@@ -282,6 +283,32 @@ def test_integers_alone_judge_where_floats_are_not_wanted(
     )
 
     assert done.status == 0
+
+
+def test_a_certificate_says_how_its_process_was_confined(proven: Proven, tmp_path: Path) -> None:
+    files, told = proven.files, tmp_path / "told"
+    words = ("--certificate", told, "--isolation", "landlock, no network")
+
+    proved = run("prove", files.network, files.holds, *words)
+    about = ("--network", files.network, "--property", files.holds)
+    checked = run("certificate", "check", told, *about)
+
+    assert (proved.status, checked.status) == (0, 0), (proved.errors, checked.errors)
+    assert read_certificate(told)["isolation"] == "landlock, no network"
+    assert "isolation" not in read_certificate(proven.certificate)
+    shown = run("inspect", told, "--kind", "certificate", "--format", "json").document
+    assert shown["summary"]["isolation"] == "landlock, no network"
+
+    told.write_bytes(told.read_bytes().replace(b"no network", b"no windows"))
+    assert "changed after it was written" in run("certificate", "check", told, *about).errors
+
+
+@pytest.mark.parametrize("text", ["", "two\nlines", "x" * 201], ids=len)
+def test_isolation_is_one_short_line(files: Files, text: str) -> None:
+    done = run("prove", files.network, files.holds, "--isolation", text)
+
+    assert done.status == 2
+    assert "1 to 200 printable characters" in done.errors
 
 
 def test_the_checker_rejects_a_certificate_of_another_network(

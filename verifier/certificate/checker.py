@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifier.certificate.document import read_holds, read_point, shape_of
 from verifier.certificate.holds import Counts, check_holds
-from verifier.certificate.values import RejectedError, described
+from verifier.certificate.values import MOST_NOTE_CHARACTERS, RejectedError, described
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.fingerprint import fingerprint
 from verifier.ir.passes.normalize import normalize
@@ -138,6 +138,7 @@ def _verdict_of(document: Any, graph: Graph, prop: Property) -> Verdict:
         raise RejectedError(msg)
     _check_field(document, "network", fingerprint(graph))
     _check_field(document, "property", property_fingerprint(prop))
+    _check_note(document, "isolation")
     claimed = document.get("verdict")
     for verdict in (Verdict.HOLDS, Verdict.VIOLATED):
         if isinstance(claimed, str) and claimed == verdict.value:
@@ -150,6 +151,14 @@ def _check_field(document: Mapping[str, Any], name: str, expected: str) -> None:
     value = document.get(name)
     if not isinstance(value, str) or value != expected:
         msg = f"{name}: the certificate has {described(value)}, expected {expected!r}"
+        raise RejectedError(msg)
+
+
+def _check_note(document: Mapping[str, Any], name: str) -> None:
+    """Check a field that may be missing and proves nothing: people and programs show it."""
+    value = document.get(name, "")
+    if not isinstance(value, str) or len(value) > MOST_NOTE_CHARACTERS:
+        msg = f"{name}: {described(value)} is no text of up to {MOST_NOTE_CHARACTERS} characters"
         raise RejectedError(msg)
 
 

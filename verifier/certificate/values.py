@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Longer numbers occur in no certificate; they would only keep the checker busy.
 MOST_BITS = 4096
 MOST_CHARACTERS = 2500
+MOST_NOTE_CHARACTERS = 200
+"""Length of a text that is only for people."""
 # Exact either way: a float stands for its own value. Only fractions may be computed with, though.
 Number = Fraction | float
 

@@ -104,6 +104,13 @@ def add_search_options(parser: Parser) -> None:
         help="let long searches of wide networks use a GPU; needs torch",
     )
     parser.add_argument(
+        "--isolation",
+        type=short_text,
+        metavar="TEXT",
+        help="how this process is confined, in the words of who started it; recorded in the "
+        "certificate",
+    )
+    parser.add_argument(
         "--semantics",
         choices=("real", "float32", "integer"),
         default="real",
@@ -140,6 +147,16 @@ def seconds(text: str) -> float:
         msg = f"{text!r} is not a positive number of seconds"
         raise argparse.ArgumentTypeError(msg)
     return value
+
+
+def short_text(text: str) -> str:
+    """Read a line that fits into a certificate."""
+    from verifier.certificate.values import MOST_NOTE_CHARACTERS
+
+    if not text.isprintable() or not 0 < len(text) <= MOST_NOTE_CHARACTERS:
+        msg = f"{text[:40]!r} is not a line of 1 to {MOST_NOTE_CHARACTERS} printable characters"
+        raise argparse.ArgumentTypeError(msg)
+    return text
 
 
 def check_semantics(semantics: str) -> None:

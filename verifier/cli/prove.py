@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with console.progress("prove") as report:
         result = prove(network.graph, prop, options, report)
     result, problem = network.replay(result, prop)
-    written = record(result, arguments.proof, arguments.certificate, console)
+    written = record(result, arguments.proof, arguments, console)
     document = result_json("prove", result, problem) | {
         "cores": 0 if result.proof is None else len(result.proof.cores),
         **written.json(),

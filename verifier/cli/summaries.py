@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_INPUTS = 16
 """Boxes of more inputs are described by their widths only."""
 MOST_CHARACTERS = 200
-"""Texts of a certificate that are longer say nothing that we wrote."""
+"""Texts of a certificate that are longer are none that we wrote."""
 
 
 def model(path: Path) -> dict[str, Any]:
@@ -137,10 +137,14 @@ def certificate(path: Path) -> dict[str, Any]:
     from verifier.certificate.format import read_certificate
 
     document = read_certificate(path)
+    notes = (
+        {"isolation": _short_text(document, "isolation", path)} if "isolation" in document else {}
+    )
     texts = ("format", "verdict", "semantics", "network", "property")
     lists = ("atoms", "regions", "cores", "clauses", "point")
     return {
         **{name: _short_text(document, name, path) for name in texts},
+        **notes,
         **{name: len(document[name]) for name in lists if isinstance(document.get(name), list)},
     }
 

@@ -63,14 +63,21 @@ def chosen_options(arguments: argparse.Namespace) -> EngineOptions:
 
 
 def record(
-    result: Result, proof: Path | None, certificate: Path | None, console: Console
+    result: Result, proof: Path | None, arguments: argparse.Namespace, console: Console
 ) -> Record:
-    """Write the files that were asked for, as far as the result has them."""
+    """Write the files that were asked for, as far as the result has them.
+
+    Args:
+        result: The result.
+        proof: Where to write its proof.
+        arguments: Say where to write its certificate, and what it is to say of isolation.
+        console: Told what is not written.
+    """
     from verifier.certificate.format import write_certificate
     from verifier.proof.store import write_proof
 
     missing: dict[str, str] = {}
-    kept = result.proof
+    kept, certificate = result.proof, arguments.certificate
     why_not = f"the verdict is {result.verdict}"
     if proof is not None and kept is not None:
         write(proof, lambda place: write_proof(kept, place))
@@ -79,7 +86,7 @@ def record(
     if certificate is not None and kept is not None:
         try:
             with console.status("write the certificate"):
-                document = result.certificate()
+                document = result.certificate() | _told_of(arguments)
         except RefusedError as error:
             missing["certificate"] = str(error)
         else:
@@ -93,6 +100,11 @@ def record(
         None if "certificate" in missing else certificate,
         missing,
     )
+
+
+def _told_of(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return what a certificate says of the circumstances, on the word of the command line."""
+    return {} if arguments.isolation is None else {"isolation": arguments.isolation}
 
 
 def result_json(

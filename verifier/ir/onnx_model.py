@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the bytes of an ONNX file to a checked list of nodes. The bytes are not trusted.
 
-Only protobuf's own parser touches the raw bytes. Everything after that is checked here, in Python,
-rather than by ``onnx.checker`` or any other native code that was written for friendly files:
-sizes before anything is allocated, names before they are looked up, data that lies in other files
-refused outright. A node reads only what an earlier node made, so there are no cycles.
+``wire_format`` walks the raw bytes first, then protobuf's own parser gets them. Everything after
+that is checked here, in Python, rather than by ``onnx.checker`` or any other native code that was
+written for friendly files: sizes before anything is allocated, names before they are looked up,
+data that lies in other files refused outright. A node reads only what an earlier node made, so
+there are no cycles.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from onnx import AttributeProto, TensorProto
 
 from verifier.errors import ModelError, UnsupportedError
 from verifier.ir.onnx_values import Constant, Element, Shape, checked
+from verifier.ir.wire_format import check_wire_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,6 +77,7 @@ def parse(source: Path | bytes) -> Model:
     if len(content) > MAX_FILE_BYTES:
         msg = f"the model has {len(content)} bytes; supported: up to {MAX_FILE_BYTES}"
         raise UnsupportedError(msg)
+    check_wire_format(content)
     try:
         model = onnx.ModelProto.FromString(content)
         return _checked(model)
