@@ -135,7 +135,8 @@ class Workshop:
     def _inspect(self, output: Output, folder: Path) -> Mapping[str, Any]:
         assert output.kind is not None  # noqa: S101 - asked for by the caller
         words = inspection(output.kind, output.file_name)
-        return inspect(self._confinement(folder, INSPECTION_SECONDS), words)
+        report = inspect(self._confinement(folder, INSPECTION_SECONDS), words)
+        return dict(report["summary"])
 
     def _confinement(self, folder: Path, seconds: float) -> Confinement:
         limits = Limits(self.settings.job_memory_bytes, int(seconds) + 1, MOST_FILE_BYTES)
