@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.lacking import lacking
+
 settings.register_profile(
     "ci",
     derandomize=True,
@@ -30,5 +32,5 @@ def data() -> Path:
     """Return the folder of benchmark networks and properties."""
     folder = os.environ.get("MUCG4_DATA")
     if not folder:
-        pytest.skip("MUCG4_DATA does not name the folder of benchmark networks")
+        lacking("MUCG4_DATA does not name the folder of benchmark networks")
     return Path(folder)

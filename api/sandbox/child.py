@@ -133,4 +133,6 @@ def _environment(folder: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         # Without it, each thread of linear algebra reserves address space and then only waits.
         "OPENBLAS_NUM_THREADS": "1",
+        # onnxruntime would keep an identifier in HOME and look for a way to report to its maker.
+        "ORT_DISABLE_TELEMETRY": "1",
     }

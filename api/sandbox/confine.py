@@ -65,6 +65,9 @@ def _leave_everything(plan: Plan) -> None:
         signal.signal(number, signal.SIG_DFL)
     if ON_LINUX:
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
+        # Libraries read about their own process. The rule that lets them is tied to what this opens,
+        # which the kernel could forget, and make anew without the rule, while nobody holds it open.
+        os.set_inheritable(os.open("/proc/self", os.O_PATH), True)  # noqa: FBT003
 
 
 def _confine(plan: Plan) -> None:
@@ -86,6 +89,7 @@ def _rules(plan: Plan) -> Iterator[tuple[Path, int]]:
     yield from ((path, landlock.READ_AND_EXECUTE) for path in plan.code)
     yield from ((path, landlock.LIST) for path in plan.listed)
     yield from ((path, landlock.READ) for path in plan.confinement.readable)
+    yield Path("/proc/self"), landlock.READ
     yield Path(os.devnull), landlock.USE_DEVICE
     yield plan.confinement.folder, landlock.OWN
 

@@ -47,6 +47,9 @@ SYSTEM = tuple(
 )
 """Programs, libraries, and what libraries ask about the machine."""
 
+DEVICES = Path("/sys/bus/pci/devices")
+"""Listed by onnxruntime, which complains where it cannot."""
+
 
 @dataclass(frozen=True)
 class Installation:
@@ -54,7 +57,7 @@ class Installation:
 
     Attributes:
         readable: Files and folders to read and to execute.
-        listed: Folders whose entries are seen by name only, to find packages in.
+        listed: Folders whose entries are seen by name only, to find packages and devices in.
         environment: What Python has to be told, as HOME is another one and nothing is inherited.
     """
 
@@ -87,6 +90,6 @@ def installation() -> Installation:
         environment["PYTHONPATH"] = str(ROOT)
     return Installation(
         readable=tuple(dict.fromkeys([*SYSTEM, Path(sys.executable), *folders, *own])),
-        listed=(ROOT,),
+        listed=(ROOT, DEVICES),
         environment=environment,
     )

@@ -33,6 +33,7 @@ from verifier.cli import (
     prove,
     reverify,
     serve,
+    warm_up,
 )
 from verifier.cli.arguments import Parser
 from verifier.cli.console import Console
@@ -52,6 +53,7 @@ COMMANDS = (
     certificate,
     serve,
     keys,
+    warm_up,
 )
 
 USAGE, REFUSED, INTERNAL, INTERRUPTED, NOBODY_READS = 2, 3, 4, 130, 141
