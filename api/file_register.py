@@ -56,8 +56,8 @@ def register(connection: Connection, tenant: str, record: FileRecord) -> None:
     if record.kind == FileKind.PROOF:
         row = {
             "tenant": tenant,
-            "model_fingerprint": record.summary["network_fingerprint"],
-            "property_fingerprint": record.summary["property_fingerprint"],
+            "model_fingerprint": record.summary["network"],
+            "property_fingerprint": record.summary["property"],
             "sha256": record.sha256,
         }
         insert_if_new(connection, proofs, row)
