@@ -10,10 +10,8 @@ What confines it: ``supervisor`` for the order of things, ADR-0004 for the reaso
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING
 
@@ -24,8 +22,10 @@ from api.sandbox.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from api.sandbox.confinement import Confinement
+    from api.sandbox.launch import Launched
     from api.sandbox.level import Level
 
 SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -36,47 +36,43 @@ SECONDS_TO_END_A_FAMILY = 1.5
 
 
 class Child:
-    """A confined program that has been started. Use it from one thread at a time."""
+    """A confined program that has been started. Use it from one thread at a time.
 
-    def __init__(self, supervisor: subprocess.Popen[bytes]) -> None:
-        self._supervisor = supervisor
+    Keep it as long as the program is to run: when nothing refers to it any more, the program ends.
+    """
+
+    def __init__(self, launched: Launched) -> None:
+        self._launched = launched
 
     @property
     def pid(self) -> int:
         """The process to which the program's whole family belongs."""
-        return self._supervisor.pid
+        return self._launched.supervisor.pid
 
     def poll(self) -> int | None:
         """Return the exit status, negative for a signal; None while the program runs."""
-        status = self._supervisor.poll()
+        status = self._launched.supervisor.poll()
         if status is not None:
-            self._close_lifeline()
+            self._launched.let_go()
         return status
 
     def wait(self, timeout_seconds: float | None = None) -> int | None:
-        """Return the exit status as ``poll`` does; None if the program still runs after that time."""
+        """Return the exit status as ``poll`` does; None if the program runs on after that time."""
         try:
-            self._supervisor.wait(timeout_seconds)
+            self._launched.supervisor.wait(timeout_seconds)
         except subprocess.TimeoutExpired:
             return None
         return self.poll()
 
     def kill(self) -> None:
         """End the program and all that it has started; all are gone when this returns."""
-        self._close_lifeline()
+        self._launched.let_go()
+        supervisor = self._launched.supervisor
         try:
-            self._supervisor.wait(SECONDS_TO_END_A_FAMILY)
+            supervisor.wait(SECONDS_TO_END_A_FAMILY)
         except subprocess.TimeoutExpired:
-            self._supervisor.kill()
-            self._supervisor.wait()
-
-    def _close_lifeline(self) -> None:
-        lifeline = self._supervisor.stdin
-        assert lifeline is not None
-        try:
-            lifeline.close()
-        except BrokenPipeError:
-            pass  # The supervisor ended before it had read its plan.
+            supervisor.kill()
+            supervisor.wait()
 
 
 def start(

@@ -2,8 +2,9 @@
 """The last steps of a process before it becomes the confined program.
 
 Their order matters: each step takes away what an earlier one needed. The address space is limited
-late, the filter comes last, because it denies some of the calls made here. Open files but the three
-standard ones go, too: a rule about paths says nothing of a file that is open already.
+late, the filter comes last, because it denies some of the calls made here. A rule about paths says
+nothing of a file that is open already; but ``launch`` passes on the three standard files only, and
+what is opened since is closed when the program takes over.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SECONDS_TO_END = 1
 MOST_THREADS = 1024
 
 FIRST_TO_GO = "1000"
-"""The kernel's largest wish to end a process when memory runs out: a job, rather than the server."""
+"""When memory runs out, the kernel first ends a job, rather than the server."""
 
 
 def become(plan: Plan) -> NoReturn:
@@ -44,7 +45,7 @@ def become(plan: Plan) -> NoReturn:
     try:
         _leave_everything(plan)
         _confine(plan)
-        os.execve(plan.command[0], plan.command, plan.environment)
+        os.execve(plan.command[0], plan.command, plan.environment)  # noqa: S606 - no shell is meant
     except (OSError, ValueError) as error:
         fail(f"{plan.command[0]}: {error}")
 
@@ -60,14 +61,13 @@ def _leave_everything(plan: Plan) -> None:
     os.setsid()
     os.chdir(plan.confinement.folder)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     for number in IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
     if ON_LINUX:
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
-        # Libraries read about their own process. The rule that lets them is tied to what this opens,
-        # which the kernel could forget, and make anew without the rule, while nobody holds it open.
-        os.set_inheritable(os.open("/proc/self", os.O_PATH), True)  # noqa: FBT003
+        # Libraries read about their own process. The rule that lets them is tied to what this
+        # opens, which the kernel could forget, and make anew without the rule, if nobody held it.
+        os.set_inheritable(os.open("/proc/self", os.O_PATH), True)
 
 
 def _confine(plan: Plan) -> None:

@@ -2,9 +2,9 @@
 """End a process with all its descendants, where no process namespace does it.
 
 The caller has made itself the parent of all orphans below it (``adopt_orphans``), so that a
-descendant cannot leave: whoever calls ``setsid`` or loses its parent is still found below the caller.
-Descendants may be faster in starting new ones than we are in looking; so all that are found are
-stopped before any is ended, until a look finds none that runs.
+descendant cannot leave: whoever calls ``setsid`` or loses its parent is still found below the
+caller. Descendants may be faster in starting new ones than we are in looking; so all that are found
+are stopped before any is ended, until a look finds none that runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def end_descendants() -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while _has_children() and time.monotonic() < deadline:
         stopped: set[int] = set()
-        while fresh := _descendants() - stopped:
+        while fresh := descendants() - stopped:
             _signal(fresh, signal.SIGSTOP)
             stopped |= fresh
         _signal(stopped, signal.SIGKILL)
@@ -48,7 +48,7 @@ def _signal(processes: set[int], number: signal.Signals) -> None:
             continue
 
 
-def _descendants() -> set[int]:
+def descendants() -> set[int]:
     """Return all processes below this one that have not ended, from the system's process table."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():

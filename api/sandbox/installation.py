@@ -38,7 +38,6 @@ SYSTEM = tuple(
         "/etc/localtime",
         "/proc/cpuinfo",
         "/proc/meminfo",
-        "/proc/self/maps",
         "/sys/devices/system/cpu",
         "/dev/random",
         "/dev/urandom",

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 SET_PARENT_DEATH_SIGNAL = 1
@@ -85,10 +86,9 @@ def gain_no_privileges() -> None:
 
 def drop_capabilities() -> None:
     """Give up what makes root, or the creator of a namespace, more than an ordinary user."""
-    try:
+    # Only who has capabilities may set these, and without any there is nothing to lock.
+    with suppress(PermissionError):
         control_process("secure bits", SET_SECURE_BITS, NO_RIGHTS_BY_USER)
-    except PermissionError:
-        pass  # Only who has capabilities may set these, and without any there is nothing to lock.
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
     nothing = (ctypes.c_uint32 * 6)()
     check("drop capabilities", libc().capset(header, nothing))

@@ -2,9 +2,10 @@
 """Landlock: a process gives up files, connections and signals that it was not left.
 
 The kernel's versions ("ABI") know more and more acts. A ruleset names all acts that the running
-kernel knows, so each of them is denied but for the paths that a rule names. Rules hold for what lies
-beneath an opened path, whatever links lead there. Never covered: asking whether a file exists and
-how large it is, and its permissions and times; the latter the system-call filter denies.
+kernel knows, so each of them is denied but for the paths that a rule names. Rules hold for what
+lies beneath an opened path, whatever links lead there. Never covered: asking whether a file exists
+and how large it is; its permissions and times, and sockets in folders. All but the first, the
+system-call filter denies.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well programs are confined on this machine, found out by trying.
 
-What a kernel allows depends on its version, its settings, the container around it and the user, and
-none of these says so reliably. So each protection is tried in a process that is thrown away, and then
-all that worked are used together to start a program, exactly as a job is started.
+What a kernel allows depends on its version, its settings, the container around it and the user,
+and none of these says so reliably. So each protection is tried in a process that is thrown away,
+and then all that worked are used together to start a program, exactly as a job is started.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def measure_level() -> Level:
     Raises:
         SandboxError: They could not be tried, or work one by one and not together.
     """
-    tried = subprocess.run(
+    tried = subprocess.run(  # noqa: S603 - this package's own program
         launcher("api.sandbox.trial"),
         env={"PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
@@ -60,13 +60,10 @@ def _check_together(level: Level) -> None:
             listed=(),
             level=level,
         )
-        with (Path(name) / "complaint").open("w+b") as complaint:
-            started = launch(plan, stdout=subprocess.DEVNULL, stderr=complaint)
-            # Not communicate(): it closes standard input, and with it the lifeline.
-            status = started.wait(PATIENCE_SECONDS)
-            started.communicate()
-            complaint.seek(0)
-            reason = complaint.read().decode(errors="replace").strip()
+        launched = launch(plan, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        _, complaint = launched.supervisor.communicate(timeout=PATIENCE_SECONDS)
+        launched.let_go()
+    status, reason = launched.supervisor.returncode, complaint.decode(errors="replace").strip()
     if status != 0:
         msg = f"{level.summary}: each works, but not together: {reason or status}"
         raise SandboxError(msg)

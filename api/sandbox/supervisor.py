@@ -3,9 +3,10 @@
 
     worker ──lifeline──► supervisor ──► [first process of a namespace] ──► program ──► ...
 
-It reads a plan, enters namespaces, starts the program and waits for the first of two things: the
-program ends, or the lifeline closes (``launch``). Either way it ends whatever the program has left
-behind, and then ends as the program did: with its exit status, or by its signal.
+It reads a plan, enters namespaces, starts the program and waits for the first of three things: the
+program ends, the lifeline closes (``launch``), or the folder is full. In any case it ends whatever
+the program has left behind, and then ends as the program did: with its exit status, or by its
+signal.
 
 A process namespace needs a first process, and the program must not be it: the kernel keeps signals,
 such as the one for too much CPU time, from a first process. When the first process ends, the kernel
@@ -26,15 +27,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from api.sandbox import kernel
 from api.sandbox.confine import become, fail
-from api.sandbox.family import end_descendants
+from api.sandbox.family import descendants, end_descendants
+from api.sandbox.folder import used_bytes
 from api.sandbox.plan import Plan
 
 if TYPE_CHECKING:
+    from api.sandbox.confinement import Confinement
     from api.sandbox.plan import Level
 
 LIFELINE = 0
-KILLED = int(signal.SIGKILL)
-"""A wait status: ended by SIGKILL."""
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,19 @@ class Program:
 
     process: int
     report: int | None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why the wait is over: the wait status to end with, and whether the program still runs."""
+
+    status: int
+    runs: bool
+
+
+# The wait status of a process that was ended by a signal is the signal's number.
+LET_GO = Ending(status=signal.SIGKILL, runs=True)
+FULL = Ending(status=signal.SIGXFSZ, runs=True)
 
 
 def main() -> NoReturn:
@@ -56,9 +71,9 @@ def main() -> NoReturn:
         program = _start_inside(plan) if plan.level.process_namespace else _start(plan)
     except OSError as error:
         fail(str(error))
-    status = _wait(program)
-    _end_family(program, plan.level, runs=status is None)
-    _end_as(KILLED if status is None else status)
+    ending = _wait(program, plan)
+    _end_family(program, plan.level, runs=ending.runs)
+    _end_as(ending.status)
 
 
 def _namespaces(level: Level) -> int:
@@ -104,8 +119,8 @@ def _be_first_process(plan: Plan, reporting: int) -> NoReturn:
     os._exit(0)
 
 
-def _wait(program: Program) -> int | None:
-    """Return the program's wait status, or None as soon as the lifeline is closed."""
+def _wait(program: Program, plan: Plan) -> Ending:
+    """Wait until the program ends or is to be ended."""
     wake, waking = os.pipe()
     os.set_blocking(waking, False)
     signal.set_wakeup_fd(waking)
@@ -114,11 +129,25 @@ def _wait(program: Program) -> int | None:
         ended, status = os.waitpid(program.process, os.WNOHANG)
         if ended:
             report = os.read(program.report, 16) if program.report is not None else b""
-            return int(report) if report else status
-        ready, _, _ = select.select([LIFELINE, wake], [], [])
+            return Ending(int(report) if report else status, runs=False)
+        ready, _, _ = select.select([LIFELINE, wake], [], [], SECONDS_BETWEEN_LOOKS)
         if LIFELINE in ready:
-            return None
-        os.read(wake, 64)
+            return LET_GO
+        if wake in ready:
+            os.read(wake, 64)
+        elif reason := _fullness(plan.confinement):
+            sys.stderr.write(f"ended: {reason}\n")
+            return FULL
+
+
+def _fullness(confinement: Confinement) -> str:
+    """Return why a program must be ended for what it has written; nothing if it may go on."""
+    try:
+        used = used_bytes(confinement.folder, descendants())
+    except OSError as error:
+        return f"the job's folder cannot be looked into: {error}"
+    most = confinement.limits.folder_bytes
+    return f"the job's folder takes {used} bytes of {most}" if used > most else ""
 
 
 def _end_family(program: Program, level: Level, *, runs: bool) -> None:

@@ -8,8 +8,8 @@ judged by their arguments, which the filter sees as plain numbers (it cannot fol
     not exist; the C library then takes ``clone``.
   * ``open`` may not empty a file that it opens for reading, which early versions of Landlock let
     pass. ``openat2`` has its flags behind a pointer, so it does not exist.
-  * Signals and limits are for the process itself. As it can start no other, its own id is known when
-    the filter is built.
+  * Signals and limits are for the process itself. As it can start no other, its own id is known
+    when the filter is built.
 
 Calls of another architecture (32-bit calls on a 64-bit kernel) would have other numbers: they end
 the process. A list of what is allowed would be tighter, but would be one of every library inside;

@@ -82,8 +82,8 @@ DENIED: dict[str, Numbers] = {
     "inotify_init": (253, None),
     "inotify_init1": (294, 26),
     "fanotify_init": (300, 262),
-    "name_to_handle_at": (303, None),
-    "open_by_handle_at": (304, None),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
     # No parts of the kernel that have been a way into it, and no other name for execve.
     "bpf": (321, 280),
     "perf_event_open": (298, 241),

@@ -46,7 +46,7 @@ def has_landlock() -> bool:
     kernel.gain_no_privileges()
     landlock.restrict(landlock.version(), [])
     try:
-        os.listdir("/")
+        list(Path("/").iterdir())
     except PermissionError:
         return True
     return False
