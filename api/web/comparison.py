@@ -76,7 +76,7 @@ def show_comparison(answer: Mapping[str, Any] | None) -> Comparison | None:
     return Comparison(
         told=told,
         layers=layers,
-        kinds=[(kind, _class_of(kind)) for kind in sorted(seen)],
+        kinds=[(kind, _class_of(kind)) for kind in sorted(seen, key=_class_of)],
         has_bounds=any(layer.original is not None for layer in layers),
     )
 
@@ -87,10 +87,12 @@ def _layer(layer: LayerChange, changes: Scale) -> LayerView:
     compressed = pair.compressed if pair is not None else None
     # Deeper bounds are wider by orders of magnitude, so each layer has a scale of its own.
     widths = common_scale([side.mean for side in (original, compressed) if side is not None])
+    shares = [Share(_class_of(kind), count) for kind, count in layer.counts.items()]
+    shares.sort(key=lambda share: share.name)
     return LayerView(
         told=layer,
         change=signed_bar(layer.relative_change, changes, "compressed"),
-        kinds=shares_bar([Share(_class_of(kind), n) for kind, n in sorted(layer.counts.items())]),
+        kinds=shares_bar(shares),
         original=_width(original, widths, "original"),
         compressed=_width(compressed, widths, "compressed"),
     )

@@ -45,7 +45,7 @@ ARITHMETIC = {
 
 STATES = {
     State.QUEUED: "Waits for a worker, or for jobs that it needs.",
-    State.RUNNING: "A worker is at it.",
+    State.RUNNING: "A worker is at it; what it finds will stand here.",
     State.FAILED: "There is no answer.",
     State.CANCELLED: "Somebody asked for its end.",
     State.TIMED_OUT: "It ran longer than a job may.",

@@ -61,9 +61,10 @@ def overview(request: Request, server: TheServer, caller: Reader) -> Response:
 
     def work(connection: Connection) -> dict[str, Any]:
         batches = Filter(kind="batch")
+        lines = _lines(connection, caller.tenant, Filter(), None, JOBS_SHOWN + BATCHES_SHOWN)[0]
         return {
             "batches": _lines(connection, caller.tenant, batches, None, BATCHES_SHOWN)[0],
-            "lines": _lines(connection, caller.tenant, Filter(), None, JOBS_SHOWN)[0],
+            "lines": [line for line in lines if line.job.kind != "batch"][:JOBS_SHOWN],
             "states": _count_states(connection, caller.tenant),
             "models": _count_models(connection, caller.tenant),
         }

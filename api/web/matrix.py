@@ -117,7 +117,7 @@ def find_matrix(connection: Connection, tenant: str, batch: JobDetail) -> Matrix
         .order_by(jobs.c.id)
         .limit(MOST_JOBS + 1)
     )
-    rows: Sequence[Row[Any]] = connection.execute(query).all()
+    rows: Sequence[Row[*tuple[Any, ...]]] = connection.execute(query).all()
     shown = rows[:MOST_JOBS]
     requests = [row.request for row in shown]
     labels = find_labels(connection, tenant, [batch.request, *requests])
@@ -125,7 +125,7 @@ def find_matrix(connection: Connection, tenant: str, batch: JobDetail) -> Matrix
 
 
 def _arranged(
-    batch: JobDetail, rows: Sequence[Row[Any]], labels: Labels, *, is_cut: bool
+    batch: JobDetail, rows: Sequence[Row[*tuple[Any, ...]]], labels: Labels, *, is_cut: bool
 ) -> Matrix:
     networks: dict[tuple[str, str], _Network] = {}
     makers: dict[str, Cell] = {}
@@ -170,7 +170,7 @@ def _line(
     )
 
 
-def _order(request: Mapping[str, Any], rows: Iterable[Row[Any]]) -> dict[tuple[str, str], int]:
+def _order(request: Mapping[str, Any], rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[tuple[str, str], int]:
     """Return where each line belongs, as the request names its networks."""
     made: dict[tuple[str, str], list[str]] = {}
     for row in rows:
@@ -190,6 +190,6 @@ def _order(request: Mapping[str, Any], rows: Iterable[Row[Any]]) -> dict[tuple[s
     return order
 
 
-def _cell(row: Row[Any]) -> Cell:
+def _cell(row: Row[*tuple[Any, ...]]) -> Cell:
     known = row.verdict if row.verdict in VERDICTS else str(State(row.state))
     return Cell(row.id, known, row.seconds, row.reuse_rate)

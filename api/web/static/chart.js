@@ -48,11 +48,11 @@ export class ProgressChart {
     const open = this.points.filter((point) => Number.isFinite(point.open));
     const upper = { top: TOP, bottom: TOP + room };
     const lower = { top: TOP + room + GAP, bottom: TOP + 2 * room + GAP };
-    this.panel(svg, "Worst bound", across, upper, range(bounds.map((point) => point.bound), true));
-    this.panel(svg, "Open subproblems", across, lower, range(open.map((point) => point.open), false));
+    const boundScale = new SignedLogarithmic(bounds.map((point) => point.bound));
+    const openScale = new Linear(open.map((point) => point.open));
+    this.panel(svg, "Worst bound (logarithmic)", across, upper, boundScale);
+    this.panel(svg, "Open subproblems, or cores to check", across, lower, openScale);
     this.phases(svg, across, upper.top, lower.bottom);
-    const boundScale = range(bounds.map((point) => point.bound), true);
-    const openScale = range(open.map((point) => point.open), false);
     zeroLine(svg, across, upper, boundScale);
     course(svg, "bound", across, upper, boundScale, bounds);
     course(svg, "open", across, lower, openScale, open);
@@ -62,7 +62,7 @@ export class ProgressChart {
 
   panel(svg, title, across, down, scale) {
     svg.append(label(title, LEFT, down.top - 9, "start", "chart-title"));
-    for (const value of ticks(scale)) {
+    for (const value of scale.ticks()) {
       const y = place(value, scale, down);
       svg.append(shape("line", { class: "grid", x1: across.from, x2: across.to, y1: y, y2: y }));
       svg.append(label(short(value), across.from - 8, y + 4, "end"));
@@ -90,7 +90,7 @@ export class ProgressChart {
 function course(svg, name, across, down, scale, points) {
   if (!points.length) {
     const middle = (down.top + down.bottom) / 2;
-    svg.append(label("nothing yet", (across.from + across.to) / 2, middle + 4, "middle"));
+    svg.append(label("no number yet", (across.from + across.to) / 2, middle + 4, "middle"));
     return;
   }
   const places = points.map((point) => [
@@ -114,27 +114,67 @@ function zeroLine(svg, across, down, scale) {
 }
 
 function timeAxis(svg, across, y) {
-  for (const value of ticks({ low: 0, high: across.last })) {
+  for (const value of evenly(0, across.last)) {
     svg.append(label(`${short(value)} s`, along(value, across), y + 18, value ? "middle" : "start"));
   }
 }
 
-function range(values, isSigned) {
-  if (!values.length) return isSigned ? { low: -1, high: 0.2 } : { low: 0, high: 1 };
-  const low = Math.min(0, ...values);
-  const high = Math.max(0, ...values);
-  const room = (high - low || 1) * 0.12;
-  return isSigned ? { low: low - (low < 0 ? room : 0), high: high + room } : { low: 0, high: high + room };
+class Linear {
+  constructor(values) {
+    this.high = Math.max(1, ...values) * 1.12;
+  }
+
+  share(value) {
+    return value / this.high;
+  }
+
+  ticks() {
+    return evenly(0, this.high);
+  }
 }
 
-function ticks({ low, high }) {
+// Bounds begin thousands below 0 and end thousandths below it, and 0 is what matters: so both sides
+// of 0 are logarithmic, and what is near 0 is linear.
+class SignedLogarithmic {
+  constructor(values) {
+    const sizes = values.map(Math.abs).filter((size) => size > 0);
+    const largest = Math.max(...sizes, 1e-9);
+    this.unit = sizes.length ? Math.max(Math.min(...sizes), largest * 1e-5) : 1;
+    this.low = Math.min(...values.map((value) => this.stretched(value)), 0);
+    this.high = Math.max(...values.map((value) => this.stretched(value)), 0);
+    const room = (this.high - this.low || 1) * 0.16;
+    this.high += room;
+    if (this.low < 0) this.low -= room;
+    else this.low = -3 * room;
+  }
+
+  stretched(value) {
+    return Math.sign(value) * Math.log10(1 + Math.abs(value) / this.unit);
+  }
+
+  share(value) {
+    return (this.stretched(value) - this.low) / (this.high - this.low);
+  }
+
+  ticks() {
+    const first = Math.ceil(Math.log10(this.unit));
+    const found = [0];
+    for (const sign of [-1, 1]) {
+      const reach = sign < 0 ? -this.low : this.high;
+      const last = Math.floor(Math.log10((10 ** reach - 1) * this.unit || this.unit));
+      const step = Math.max(1, Math.ceil((last - first + 1) / 2));
+      for (let power = last; power >= first; power -= step) found.push(sign * 10 ** power);
+    }
+    return found;
+  }
+}
+
+function evenly(low, high) {
   const rough = (high - low) / 3;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   const found = [];
-  for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-9; value += step) {
-    found.push(Math.abs(value) < step / 2 ? 0 : value);
-  }
+  for (let value = low; value <= high + step * 1e-9; value += step) found.push(value);
   return found;
 }
 
@@ -143,8 +183,7 @@ function along(seconds, across) {
 }
 
 function place(value, scale, down) {
-  const share = (value - scale.low) / (scale.high - scale.low || 1);
-  return round(down.bottom - share * (down.bottom - down.top));
+  return round(down.bottom - scale.share(value) * (down.bottom - down.top));
 }
 
 function round(value) {

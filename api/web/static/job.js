@@ -15,17 +15,20 @@ const STEPS = {
   "write the certificate": "writing the certificate",
 };
 
+const TICK_MILLISECONDS = 500;
 const place = document.querySelector("[data-job]");
 const container = document.getElementById("chart");
 const chart = container ? new ProgressChart(container) : null;
 let wasUnfinished = place.dataset.unfinished === "1";
 let begun = null;
+let latest = null;
 
 // Each command counts its seconds from its own start; the chart goes on from attempt to attempt.
 function show(data, at) {
   const moment = new Date(at).getTime() / 1000;
   begun ??= moment - (data.seconds ?? 0);
   const seconds = Math.max(moment - begun, 0);
+  latest = { seconds, heard: performance.now() };
   const step = data.title === "prove" || data.title === "reverify" ? data.step : data.title;
   for (const field of document.querySelectorAll("[data-number]")) {
     const value = field.dataset.number === "seconds" ? seconds : data[field.dataset.number];
@@ -47,6 +50,13 @@ async function tell(type, data, at) {
   }
   if (type !== "progress" && wasUnfinished) await refresh().catch(() => {});
 }
+
+// Between two reports the time goes on, by this machine's clock alone: the server's may differ.
+setInterval(() => {
+  const field = document.querySelector("[data-number=seconds]");
+  if (!wasUnfinished || !latest || !field) return;
+  field.textContent = written("seconds", latest.seconds + (performance.now() - latest.heard) / 1000);
+}, TICK_MILLISECONDS);
 
 follow(place.dataset.job, tell, async () => {
   const step = document.getElementById("step");
