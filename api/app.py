@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 from api.access.gate import Gate
+from api.jobs.warming import warm_up
 from api.measures import Measured
 from api.problems import RESPONSES, add_problems
 from api.routes import files, health, jobs, keys, metrics
+from api.schemas import FOLDERS
 from api.web.error_page import error_response
 from api.web.pages import add_pages
 from api.web.security import SecurityHeaders
@@ -37,33 +41,18 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
         tokens: Reads tokens of an identity provider, if there is one.
         version: Of the program.
     """
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        del app
-        server.supervisor.start()
-        server.announcements.start()
-        server.caretaker.start()
-        try:
-            yield
-        finally:
-            await server.caretaker.stop()
-            await server.announcements.stop()
-            await server.supervisor.stop()
-            server.database.close()
-
     app = FastAPI(
         title="mucg4",
         version=version,
         description=DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
         responses=RESPONSES,
     )
     app.state.server = server
-    for folder in files.FOLDERS:
+    for folder in FOLDERS:
         app.include_router(files.router, prefix=f"/v1/{folder}")
     for router in (jobs.router, keys.router):
         app.include_router(router, prefix="/v1")
@@ -76,3 +65,21 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Measured, measures=server.measures)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Start what runs beside the routes, and stop it."""
+    server: Server = app.state.server
+    server.supervisor.start()
+    server.announcements.start()
+    server.caretaker.start()
+    warming = asyncio.create_task(to_thread.run_sync(warm_up, server.settings))
+    try:
+        yield
+    finally:
+        warming.cancel()
+        await server.caretaker.stop()
+        await server.announcements.stop()
+        await server.supervisor.stop()
+        server.database.close()

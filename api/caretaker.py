@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from api.database.connection import StorageFullError, UnavailableError, now
 from api.database.tables import jobs, sessions
 from api.files import named_files
 from api.jobs.states import FINISHED, State
+from api.sandbox.folder import remove
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -93,5 +93,5 @@ class Caretaker:
             path for path in folders if path.stat().st_mtime < time.time() - FOLDER_GRACE_SECONDS
         ]
         for path in old:
-            shutil.rmtree(path, ignore_errors=True)
+            remove(path)
         return len(old)

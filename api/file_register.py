@@ -2,7 +2,7 @@
 """The register of files: which tenant has which, as what, and what is in them.
 
 A proof is also registered under the network and the property that it speaks of, so that it is found
-for a variant of that network, however the file was called and whoever uploaded it.
+for a variant of that network, whatever its file was called. Of several, the last is found.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from api.database.connection import now
-from api.database.inserting import insert_if_new
+from api.database.inserting import insert_if_new, insert_or_replace
 from api.database.tables import files, proofs
 from api.schemas import FileKind
 
@@ -60,4 +60,4 @@ def register(connection: Connection, tenant: str, record: FileRecord) -> None:
             "property_fingerprint": record.summary["property"],
             "sha256": record.sha256,
         }
-        insert_if_new(connection, proofs, row)
+        insert_or_replace(connection, proofs, row)

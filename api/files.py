@@ -25,6 +25,7 @@ from api.jobs.attempt import InspectionError, inspect
 from api.jobs.commands import inspection
 from api.jobs.states import UNFINISHED
 from api.sandbox.confinement import Confinement, Limits
+from api.sandbox.folder import remove
 from api.schemas import FileKind, FilePage, StoredFile
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Inspector:
         except InspectionError as error:
             raise InvalidError(str(error)) from error
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             self._places.release()
         return dict(report["summary"])
 

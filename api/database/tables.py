@@ -102,6 +102,7 @@ jobs = Table(
     Column("started_at", Float),
     Column("finished_at", Float),
     Index(None, "state", "lease_until"),
+    Index(None, "state", "tenant", "id"),
     Index(None, "tenant", "id"),
     Index(None, "parent_id"),
 )

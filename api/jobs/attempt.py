@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from api.jobs.queue import Ending, MadeFile
 from api.jobs.states import Outcome
 from api.sandbox.child import start
 from api.sandbox.confinement import Confinement, Limits
+from api.sandbox.folder import remove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +45,8 @@ MOST_FILE_BYTES = 4 << 30
 TAIL_BYTES = 4000
 INSPECTION_SECONDS = 120.0
 REFUSED_STATUSES = (2, 3)
+COMPILED = "compiled"
+"""The folder, in a job's own, of compiled loops."""
 
 Watch = Callable[[], Outcome | None]
 """Called again and again while a command runs: how to end it, if it is to end."""
@@ -80,7 +85,7 @@ class Workshop:
         try:
             return self._attempt(lease, folder, watch, tell)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
     def _attempt(
         self,
@@ -94,7 +99,9 @@ class Workshop:
         for name, sha256 in order.inputs.items():
             self.blobs.copy(sha256, folder / name)
         if self.settings.compiled_dir.is_dir():
-            shutil.copytree(self.settings.compiled_dir, folder / "compiled")
+            # What is replaced meanwhile is missed, and compiled again.
+            with suppress(OSError, shutil.Error):
+                shutil.copytree(self.settings.compiled_dir, folder / COMPILED)
         self.at("before start")
         words = order.words
         if lease.kind in ("prove", "reverify"):
@@ -135,8 +142,8 @@ class Workshop:
     def _inspect(self, output: Output, folder: Path) -> Mapping[str, Any]:
         assert output.kind is not None  # noqa: S101 - asked for by the caller
         words = inspection(output.kind, output.file_name)
-        report = inspect(self._confinement(folder, INSPECTION_SECONDS), words)
-        return dict(report["summary"])
+        summary = inspect(self._confinement(folder, INSPECTION_SECONDS), words)["summary"]
+        return dict(summary)
 
     def _confinement(self, folder: Path, seconds: float) -> Confinement:
         limits = Limits(self.settings.job_memory_bytes, int(seconds) + 1, MOST_FILE_BYTES)
@@ -187,7 +194,7 @@ class _Run:
                 confinement,
                 stdout=answer,
                 stderr=log,
-                environment={"NUMBA_CACHE_DIR": str(self.folder / "compiled")},
+                environment={"NUMBA_CACHE_DIR": str(self.folder / COMPILED)},
             )
         self._progress = Progress(self._log, tell)
         self.status: int | None = None
@@ -210,6 +217,9 @@ class _Run:
 
     def ending(self, order: Command | None) -> Ending:
         """Return how a command that ended by itself ended."""
+        if self.status in _LIMITS:
+            outcome, detail = _LIMITS[self.status]
+            return Ending(outcome, detail, self.status, None, {"title": "Limit", "detail": detail})
         answer = _read_json(self._answer)
         if self.status == 0 or (answer is not None and "accepted" in answer):
             if answer is None:
@@ -234,6 +244,10 @@ class _Run:
         return Ending(Outcome.CRASHED, detail.strip(), self.status)
 
 
+_LIMITS = {
+    -signal.SIGXCPU: (Outcome.TIMED_OUT, "it used more processor time than a job may"),
+    -signal.SIGXFSZ: (Outcome.REFUSED, "it wrote more than a job may"),
+}
 _WORDS = {
     Outcome.CANCELLED: "somebody asked for its end",
     Outcome.TIMED_OUT: "it ran longer than a job may",

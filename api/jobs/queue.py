@@ -12,14 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import case, exists, func, insert, select, update
 
 from api.database.connection import now
 from api.database.tables import artifacts, attempts, jobs, needs
 from api.file_register import FileRecord, register
 from api.jobs import event_log
 from api.jobs.ending import end, failure
-from api.jobs.states import Outcome, State
+from api.jobs.states import UNFINISHED, Outcome, State
 from verifier.errors import VerifierError
 
 if TYPE_CHECKING:
@@ -135,12 +135,17 @@ class Queue:
         return self.database.write(lambda connection: self._claim(connection, worker))
 
     def _claim(self, connection: Connection, worker: str) -> Lease | None:
-        found = connection.execute(_ready().with_for_update(skip_locked=True, of=jobs)).first()
-        if found is None:
-            return None
+        for (tenant,) in connection.execute(_waiting_tenants()).all():
+            own = _ready().where(jobs.c.tenant == tenant).order_by(jobs.c.id)
+            found = connection.execute(own.with_for_update(skip_locked=True, of=jobs)).first()
+            if found is not None:
+                return self._take(connection, found.id, worker)
+        return None
+
+    def _take(self, connection: Connection, job_id: str, worker: str) -> Lease:
         query = (
             update(jobs)
-            .where(jobs.c.id == found.id)
+            .where(jobs.c.id == job_id)
             .values(
                 state=State.RUNNING,
                 worker=worker,
@@ -246,26 +251,30 @@ class Queue:
 
 
 def _ready() -> Select[Any]:
-    """Select the next job that can run."""
+    """Select a job that can run."""
     other = jobs.alias()
     unmet = exists().where(
         needs.c.job_id == jobs.c.id,
         needs.c.needed_id == other.c.id,
         other.c.state != State.SUCCEEDED,
     )
-    running = jobs.alias()
-    load = (
-        select(func.count())
-        .where(running.c.tenant == jobs.c.tenant, running.c.state == State.RUNNING)
-        .where(running.c.kind != "batch")
-        .scalar_subquery()
-    )
     return (
         select(jobs.c.id)
         .where(jobs.c.state == State.QUEUED, jobs.c.kind != "batch", jobs.c.not_before <= now())
         .where(~unmet)
-        .order_by(load, jobs.c.id)
         .limit(1)
+    )
+
+
+def _waiting_tenants() -> Select[Any]:
+    """Select the tenants that have queued jobs, those with the fewest running jobs first."""
+    running = func.sum(case((jobs.c.state == State.RUNNING, 1), else_=0))
+    return (
+        select(jobs.c.tenant)
+        .where(jobs.c.state.in_(UNFINISHED), jobs.c.kind != "batch")
+        .group_by(jobs.c.tenant)
+        .having(func.count() > running)
+        .order_by(running, func.min(jobs.c.id))
     )
 
 

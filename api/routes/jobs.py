@@ -11,6 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.engine import Connection
 
 from api.access import audit
+from api.access.gate import MOST_BODY_BYTES
 from api.jobs.cancelling import cancel
 from api.jobs.reading import (
     Filter,
@@ -26,7 +27,7 @@ from api.routes.asking import Cursor, Limit, Reader, TheServer, Writer
 from api.routes.files import blob_response
 from api.schemas import EventPage, JobDetail, JobId, JobPage, JobRequest, Sha256
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], max_body_size=MOST_BODY_BYTES)
 
 EVENTS_AT_ONCE = 100
 LONGEST_WAIT_SECONDS = 10.0

@@ -6,13 +6,14 @@ from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from api.access import audit as log
+from api.access.gate import MOST_BODY_BYTES
 from api.access.keys import KeyTerms, create_key, list_keys, revoke_key, when
 from api.database.tables import audit
 from api.errors import ForbiddenError
 from api.routes.asking import Admin, Anyone, Limit, TheServer
 from api.schemas import AuditEntry, AuditPage, Key, KeyRequest, NewKey, Whoami
 
-router = APIRouter(tags=["access"])
+router = APIRouter(tags=["access"], max_body_size=MOST_BODY_BYTES)
 
 
 @router.get("/whoami")

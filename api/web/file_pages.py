@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from api.files import file_page
 from api.routes.asking import Cursor, Reader, TheServer
-from api.routes.files import FOLDERS
+from api.schemas import FOLDERS
 from api.web.labels import find_labels
 from api.web.render import page
 

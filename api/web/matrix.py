@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
+from sqlalchemy.engine import Row
 
 from api.database.tables import jobs
 from api.jobs.states import State
@@ -21,10 +22,12 @@ from verifier.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.engine import Connection
 
     from api.schemas import JobDetail
     from api.web.labels import Labels
+
+JobRow = Row[*tuple[Any, ...]]
 
 MOST_JOBS = 10_000
 
@@ -117,16 +120,14 @@ def find_matrix(connection: Connection, tenant: str, batch: JobDetail) -> Matrix
         .order_by(jobs.c.id)
         .limit(MOST_JOBS + 1)
     )
-    rows: Sequence[Row[*tuple[Any, ...]]] = connection.execute(query).all()
+    rows: Sequence[JobRow] = connection.execute(query).all()
     shown = rows[:MOST_JOBS]
     requests = [row.request for row in shown]
     labels = find_labels(connection, tenant, [batch.request, *requests])
     return _arranged(batch, shown, labels, is_cut=len(rows) > MOST_JOBS)
 
 
-def _arranged(
-    batch: JobDetail, rows: Sequence[Row[*tuple[Any, ...]]], labels: Labels, *, is_cut: bool
-) -> Matrix:
+def _arranged(batch: JobDetail, rows: Sequence[JobRow], labels: Labels, *, is_cut: bool) -> Matrix:
     networks: dict[tuple[str, str], _Network] = {}
     makers: dict[str, Cell] = {}
     for row in rows:
@@ -170,7 +171,7 @@ def _line(
     )
 
 
-def _order(request: Mapping[str, Any], rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[tuple[str, str], int]:
+def _order(request: Mapping[str, Any], rows: Iterable[JobRow]) -> dict[tuple[str, str], int]:
     """Return where each line belongs, as the request names its networks."""
     made: dict[tuple[str, str], list[str]] = {}
     for row in rows:
@@ -190,6 +191,6 @@ def _order(request: Mapping[str, Any], rows: Iterable[Row[*tuple[Any, ...]]]) ->
     return order
 
 
-def _cell(row: Row[*tuple[Any, ...]]) -> Cell:
+def _cell(row: JobRow) -> Cell:
     known = row.verdict if row.verdict in VERDICTS else str(State(row.state))
     return Cell(row.id, known, row.seconds, row.reuse_rate)

@@ -6,7 +6,6 @@ else that it runs, and remembers the answer.
 """
 
 # Annotations are read at run time here, so they are not postponed.
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from api.database.connection import UnavailableError
 from api.jobs.attempt import InspectionError, inspect
 from api.sandbox.confinement import Confinement, Limits
+from api.sandbox.folder import remove
 from api.settings import MIB, Settings
 
 WORDS = ("compress", "--list", "--format", "json")
@@ -105,4 +105,4 @@ class Methods:
             msg = f"the methods of compression could not be listed: {error}"
             raise UnavailableError(msg) from error
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)

@@ -35,6 +35,8 @@ HOMES = {
 DISTRIBUTIONS = {
     "flint": "python-flint",
     "google": "protobuf",
+    "jwt": "pyjwt",
+    "prometheus_client": "prometheus-client",
     "pysat": "python-sat",
     "sklearn": "scikit-learn",
     "z3": "z3-solver",

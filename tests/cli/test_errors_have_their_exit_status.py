@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -191,16 +192,28 @@ def test_a_proof_of_another_network_is_wrong_usage(proven: Proven) -> None:
 def test_a_damaged_proof_is_refused_wherever_it_is_damaged(proven: Proven, tmp_path: Path) -> None:
     content = proven.proof.read_bytes()
     damaged = tmp_path / "damaged.proof"
-    # Bytes 3 to 9 tell when and where the file was made; the last before the checksum is padded.
-    idle = {*range(3, 10), len(content) - 9}
-    places = {*range(13), *range(13, len(content), len(content) // 40), len(content) - 1} - idle
+    places = {*range(13), *range(13, len(content), len(content) // 40), len(content) - 1}
+    refused = 0
 
     for place in sorted(places):
         for bit in (0, 3, 7):
             changed = bytearray(content)
             changed[place] ^= 1 << bit
+            # Some bits of a gzip file say when it was made, pad it, or belong to codes that nothing
+            # uses; which ones depends on the content.
+            if unpacked(bytes(changed)) == unpacked(content):
+                continue
             damaged.write_bytes(changed)
             expect_failure(reverify(proven, proof=damaged), REFUSED, "damaged.proof")
+            refused += 1
+    assert refused > 100
+
+
+def unpacked(content: bytes) -> bytes | None:
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error):
+        return None
 
 
 def test_a_shortened_proof_is_refused(proven: Proven, tmp_path: Path) -> None:

@@ -246,6 +246,18 @@ def test_progress_and_calls_are_counted() -> None:
     assert statistics.calls == {"bound": 2, "program": 3, "exact": 2}
 
 
+def test_regions_that_a_counterexample_leaves_open_are_not_told_as_closed() -> None:
+    graph, prop = relu_of_one_input(1, Fraction(0), strict=False)
+    heard: list[Progress] = []
+    problem, exact = Problem.of(graph, prop), Exact(graph, prop)
+    run = Search(problem, PHASES, Budget(), exact, Statistics(), heard.append)
+
+    outcome = run.run(whole(problem))
+
+    assert outcome.answer is Answer.SAT
+    assert all(progress.open > 0 for progress in heard)
+
+
 def test_a_property_without_cases_needs_no_search() -> None:
     graph, _ = relu_of_one_input(1, Fraction(0), strict=False)
 

@@ -346,7 +346,9 @@ def assert_sane(proof: Proof) -> None:
             assert all(0 <= number < neurons for number in numbers.tolist())
 
 
-@pytest.mark.parametrize("point", [["1/0"], ["x"], [None], [math.nan], [math.inf], 5, ["1e"], [[]]])
+@pytest.mark.parametrize(
+    "point", [["1/0"], ["x"], [None], [math.nan], [math.inf], 5, ["1e"], ["1e999999999"], [[]]]
+)
 def test_a_counterexample_that_is_no_point_is_refused(point: Any, tmp_path: FilePath) -> None:
     head, columns = document(VIOLATED)
 

@@ -187,7 +187,7 @@ def _files(data: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_every_published_property_means_what_its_text_says(data: Path) -> None:
-    rng = random.Random(1)  # noqa: S311 - it draws test points, not secrets
+    rng = random.Random(1)
     checked = violations = 0
     for path in _files(data):
         prop = read_vnnlib(path)

@@ -236,7 +236,7 @@ def test_a_property_that_cannot_be_violated_has_no_cases(
 
 @pytest.mark.slow
 def test_damaged_files_raise_nothing_but_our_own_errors(data: Path) -> None:
-    rng = random.Random(7)  # noqa: S311 - it damages test files, it guards no secret
+    rng = random.Random(7)
     names = [
         "acasxu/vnnlib/prop_6.vnnlib",
         "test/vnnlib/test_small.vnnlib",
@@ -265,7 +265,7 @@ def test_damaged_files_raise_nothing_but_our_own_errors(data: Path) -> None:
 
 @pytest.mark.slow
 def test_damaged_bytes_raise_nothing_but_our_own_errors(data: Path, tmp_path: Path) -> None:
-    rng = random.Random(8)  # noqa: S311 - it damages test files, it guards no secret
+    rng = random.Random(8)
     plain = (data / "test/vnnlib/test_prop.vnnlib").read_bytes()
     path = tmp_path / "damaged"
     refused = 0

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import CorruptFileError
 from verifier.ir.graph import Graph, Neuron
+from verifier.ir.rational import read_fraction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from fractions import Fraction
     from pathlib import Path
 
 FORMAT = "mucg4-neuron-map/1"
@@ -78,7 +79,7 @@ class NeuronMap:
             kept = {
                 Neuron(int(a), int(b)): Neuron(int(c), int(d)) for a, b, c, d in document["kept"]
             }
-            removed = {Neuron(int(a), int(b)): _constant(c) for a, b, c in document["removed"]}
+            removed = {Neuron(int(a), int(b)): read_fraction(c) for a, b, c in document["removed"]}
             source, confidence = str(document["source"]), float(document["confidence"])
         except (ArithmeticError, KeyError, RecursionError, TypeError, ValueError) as error:
             msg = f"{path}: not a neuron map: {error}"
@@ -90,15 +91,3 @@ class NeuronMap:
             msg = f"{path}: two original neurons share one compressed neuron, or one is both"
             raise CorruptFileError(msg)
         return cls(kept, removed, source, confidence)
-
-
-def _constant(value: Any) -> Fraction:
-    """Return a number of a file.
-
-    Raises:
-        ValueError: A text with an exponent, which may stand for more digits than memory holds.
-    """
-    if isinstance(value, str) and "e" in value.lower():
-        msg = f"{value!r:.40} is not a decimal or p/q"
-        raise ValueError(msg)
-    return Fraction(value)

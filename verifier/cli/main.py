@@ -69,6 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Read when numpy is imported, and by child processes: with more threads its library would start
     # them at once, to wait; what pays is shared between processes (engine/threads).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Read when onnxruntime is imported: without it, it would write an identifier of this machine
+    # into the user's folder and report to its maker.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     console = Console.for_words(words)
     try:
         arguments = make_parser().parse_args(words)

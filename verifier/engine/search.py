@@ -129,8 +129,10 @@ class Search:
             if self.share is not None and self._is_long:
                 return self.share(self, stack)
             found = self.advance(stack)
+        if found is not None:
+            return found
         self._tell(stack)
-        return found or Outcome(Answer.UNSAT, tuple(self.cores))
+        return Outcome(Answer.UNSAT, tuple(self.cores))
 
     def _tell(self, stack: Stack) -> None:
         look = partial(_worst_bound, stack)

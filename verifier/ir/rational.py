@@ -178,3 +178,18 @@ def _product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
 def _nearest(numerator: int, denominator: int) -> float:
     # Python's int / int is correctly rounded, which is the invariant above.
     return numerator / denominator
+
+
+def read_fraction(value: Any) -> Fraction:
+    """Return a number of a file: ``p/q`` or a decimal as a text, or a number of JSON's.
+
+    Raises:
+        ValueError: A text is no number, or has an exponent: a few characters would stand for more
+            digits than memory holds.
+        TypeError: It is neither text nor number.
+        ArithmeticError: A denominator is 0, or a float is infinite.
+    """
+    if isinstance(value, str) and "e" in value.lower():
+        msg = f"{value!r:.40} is not a decimal or p/q"
+        raise ValueError(msg)
+    return Fraction(value)

@@ -17,13 +17,13 @@ import json
 import math
 import zlib
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from verifier.errors import CorruptFileError, ProofMismatchError
 from verifier.ir.fingerprint import fingerprint
+from verifier.ir.rational import read_fraction
 from verifier.proof.columns import COLUMNS, columns_of, cores_and_leaves
 from verifier.proof.literals import HalfSpace, Path
 from verifier.proof.slope_columns import SLOPE_COLUMNS, slope_columns_of, tightened_of
@@ -31,6 +31,7 @@ from verifier.spec.fingerprint import property_fingerprint
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from pathlib import Path as FilePath
 
     from numpy.typing import NDArray
@@ -234,7 +235,7 @@ def _proof(head: dict[str, Any], columns: dict[str, NDArray[Any]]) -> Proof:
         verdict,
         cores,
         leaves,
-        None if point is None else tuple(Fraction(value) for value in point),
+        None if point is None else tuple(read_fraction(value) for value in point),
         seconds,
         tightened,
     )

@@ -87,6 +87,9 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_jobs_state_lease_until"), "jobs", ["state", "lease_until"], unique=False
     )
+    op.create_index(
+        op.f("ix_jobs_state_tenant_id"), "jobs", ["state", "tenant", "id"], unique=False
+    )
     op.create_index(op.f("ix_jobs_tenant_id"), "jobs", ["tenant", "id"], unique=False)
     op.create_table(
         "proofs",
@@ -196,6 +199,7 @@ def downgrade() -> None:
     op.drop_table("workers")
     op.drop_table("proofs")
     op.drop_index(op.f("ix_jobs_tenant_id"), table_name="jobs")
+    op.drop_index(op.f("ix_jobs_state_tenant_id"), table_name="jobs")
     op.drop_index(op.f("ix_jobs_state_lease_until"), table_name="jobs")
     op.drop_index(op.f("ix_jobs_parent_id"), table_name="jobs")
     op.drop_table("jobs")

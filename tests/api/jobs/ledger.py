@@ -112,8 +112,8 @@ def answered(lease: Lease, verdict: str = "holds") -> Ending:
     made: list[MadeFile] = []
     if lease.kind == "prove" and verdict != "unknown":
         summary = {
-            "network_fingerprint": f"print of {_name(lease.request['model'])}",
-            "property_fingerprint": f"print of {_name(lease.request['property'])}",
+            "network": f"print of {_name(lease.request['model'])}",
+            "property": f"print of {_name(lease.request['property'])}",
         }
         made = [_made("proof", f"proof of {lease.job_id}", FileKind.PROOF, summary)]
     if lease.kind == "compress":

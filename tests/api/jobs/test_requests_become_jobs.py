@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -136,8 +137,7 @@ def test_a_compressed_model_is_noted_in_the_jobs_that_wait_for_it(ledger: Ledger
     original = ledger.file(FileKind.MODEL, "m")
     making = ledger.submit(kind="compress", model=original, method="magnitude_pruning")
     prop = ledger.file(FileKind.PROPERTY, "p")
-    request = {"original": original, "model_of": making, "properties": [prop]}
-    job_id = ledger.submit(kind="reverify", **request)
+    job_id = ledger.submit(kind="reverify", original=original, model_of=making, properties=[prop])
 
     run_all(ledger)
 
@@ -221,15 +221,16 @@ def test_files_of_other_tenants_are_not_there(ledger: Ledger) -> None:
 
 def test_a_request_that_makes_no_sense_leaves_nothing_behind(ledger: Ledger) -> None:
     model, prop = ledger.file(FileKind.MODEL, "m"), ledger.file(FileKind.PROPERTY, "p")
-    original = {"kind": "reverify", "original": model, "properties": [prop]}
+    original: dict[str, Any] = {"kind": "reverify", "original": model, "properties": [prop]}
 
-    for request, reason in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"kind": "prove", "model": model, "properties": [prop, prop]}, "named twice"),
         (original, "exactly one"),
         ({**original, "model": model, "model_of": 32 * "0"}, "exactly one"),
         ({**original, "model_of": 32 * "0"}, "no compress job"),
         ({"kind": "check", "model": model, "property": prop, "certificate": model}, "certificate"),
-    ]:
+    ]
+    for request, reason in cases:
         with pytest.raises(InvalidError, match=reason):
             ledger.submit(**request)
 

@@ -80,7 +80,8 @@ ACTS = {
     ),
     "keep a file in memory": "os.memfd_create('file')",
     "keep shared memory": (
-        LIBC + "block = libc.shmget(0, 4096, 0o1600)\nassert block != -1\nlibc.shmctl(block, 0, None)"
+        LIBC
+        + "block = libc.shmget(0, 4096, 0o1600)\nassert block != -1\nlibc.shmctl(block, 0, None)"
     ),
     "write a large file": "open('large', 'wb').write(bytes(2 << 20))",
     "open many files": "files = [open(os.devnull) for _ in range(100)]",
@@ -186,7 +187,7 @@ def confined(
 def main() -> None:
     """Try all acts, without confinement and with it."""
     folder = Path(sys.argv[1])
-    outcomes = {}
+    outcomes: dict[str, list[bool]] = {}
     for number, (name, source) in enumerate(ACTS.items()):
         outcomes[name] = []
         for how, run in (("free", freely), ("confined", confined)):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from api.sandbox.folder import remove
 from api.sandbox.level import measure_level
 from tests.api.sandbox.acts import ACTS, SMALL, confined, freely, stage
 from tests.api.sandbox.ordinary_user import acts_as_ordinary_user
@@ -77,6 +78,44 @@ def test_a_spinning_program_is_ended_by_its_cpu_limit(tmp_path: Path) -> None:
     assert ended.status == -signal.SIGXCPU
 
 
+FILLING = {
+    "file by file": "for i in range(40): open(f'file-{i}', 'wb').write(bytes(100 << 10))",
+    "with deleted files": (
+        "kept = [open(f'file-{i}', 'wb', buffering=0) for i in range(40)]\n"
+        "for i, file in enumerate(kept): file.write(bytes(100 << 10)); os.remove(f'file-{i}')"
+    ),
+    "with empty files": "for i in range(600): open(f'file-{i}', 'wb').close()",
+    "in a folder that nobody may read": (
+        "os.mkdir('closed', 0o300)\n"
+        "for i in range(40): open(f'closed/file-{i}', 'wb').write(bytes(100 << 10))"
+    ),
+    "deep down": (
+        "for _ in range(1200): os.mkdir('a-folder-with-a-name'); os.chdir('a-folder-with-a-name')"
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", FILLING)
+def test_a_program_that_fills_the_disk_is_ended(how: str, tmp_path: Path) -> None:
+    limits = replace(SMALL, folder_bytes=2 << 20)
+    lingering = FILLING[how] + "\nimport time; time.sleep(20)"
+
+    with stage(tmp_path / "free") as environment:
+        free = freely(FILLING[how], tmp_path / "free", environment)
+    with stage(tmp_path / "stage") as environment:
+        ended = confined(lingering, tmp_path / "stage", environment, limits=limits)
+
+    # What shutil.rmtree cannot remove, pytest cannot either.
+    remove(tmp_path / "free")
+    remove(tmp_path / "stage")
+
+    assert list(tmp_path.iterdir()) == []
+    assert free.succeeded
+    assert ended.status == -signal.SIGXFSZ
+    assert ended.errors.startswith("ended: the job's folder ")
+
+
 @pytest.mark.slow
 def test_a_program_that_ignores_the_signal_is_ended_too(tmp_path: Path) -> None:
     limits = replace(SMALL, cpu_seconds=1)
@@ -106,7 +145,7 @@ def test_the_filter_denies_through_the_newer_names_of_a_call_too(tmp_path: Path)
 def test_an_open_file_of_the_owner_is_closed(tmp_path: Path) -> None:
     with stage(tmp_path / "stage") as environment:
         secret = os.open(environment["OUTSIDE"] + "/secret", os.O_RDONLY)
-        os.set_inheritable(secret, True)  # noqa: FBT003 - the parameter has no name
+        os.set_inheritable(secret, True)
         outcome = confined(
             "for number in os.listdir('/proc/self/fd'):\n"
             "    try: print(os.readlink(f'/proc/self/fd/{number}'))\n"
@@ -138,7 +177,8 @@ def test_what_a_program_needs_is_left_to_it(tmp_path: Path) -> None:
     source = """
 assert open(get('INPUT')).read() == 'input'
 assert os.getcwd() == get('HOME') == get('TMPDIR')
-os.mkdir('made'); open('made/file', 'w').write('x'); os.rename('made/file', 'file'); os.remove('file')
+os.mkdir('made'); open('made/file', 'w').write('x')
+os.rename('made/file', 'file'); os.remove('file')
 import tempfile; assert tempfile.gettempdir() == os.getcwd()
 threads = [threading.Thread(target=list.append, args=([], 1)) for _ in range(8)]
 for thread in threads: thread.start()

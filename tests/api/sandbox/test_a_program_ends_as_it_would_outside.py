@@ -49,7 +49,9 @@ def test_an_end_is_passed_on(end: str, namespace: bool, tmp_path: Path) -> None:
     assert inside.status == free.status == status
 
 
-def run(command: list[str], folder: Path, readable: tuple[Path, ...] = ()) -> tuple[int | None, str]:
+def run(
+    command: list[str], folder: Path, readable: tuple[Path, ...] = ()
+) -> tuple[int | None, str]:
     with (folder / "errors").open("w+b") as errors:
         child = start(
             command,
@@ -60,6 +62,21 @@ def run(command: list[str], folder: Path, readable: tuple[Path, ...] = ()) -> tu
         status = child.wait(30.0)
         child.kill()
     return status, (folder / "errors").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_no_signal_is_ignored_on_behalf_of_the_program(tmp_path: Path) -> None:
+    with (tmp_path / "output").open("wb") as output:
+        child = start(
+            ["grep", "SigIgn", "/proc/self/status"],
+            Confinement(folder=tmp_path, readable=(), limits=SMALL),
+            stdout=output,
+            stderr=subprocess.DEVNULL,
+        )
+        child.wait(30.0)
+        child.kill()
+
+    assert int((tmp_path / "output").read_text(encoding="utf-8").split()[1], 16) == 0
 
 
 def test_what_cannot_be_executed_is_a_failed_start_with_its_reason(tmp_path: Path) -> None:

@@ -49,11 +49,14 @@ FAMILIES = {
     "that keeps forking": (
         "import itertools\n"
         "for number in itertools.count():\n"
-        "    if os.fork(): time.sleep(0.01); os._exit(0)\n"
+        "    if os.fork(): time.sleep(0.01 if number else 600); os._exit(0)\n"
         "    os.setsid()\n"
         "    if number == 5: ready()"
     ),
 }
+
+
+HOLDERS = ("process namespace", "adopted orphans")
 
 
 def marked(mark: str) -> list[int]:
@@ -94,13 +97,10 @@ def begin(source: str, folder: Path, level: Level | None = None) -> Child:
     return child
 
 
-def family_levels() -> dict[str, Level]:
-    """Levels under which a program can start others."""
-    open_level = replace(measure_level(), system_call_filter=False)
-    return {
-        "a process namespace": open_level,
-        "adopted orphans only": replace(open_level, process_namespace=False),
-    }
+def family_level(held_by: str) -> Level:
+    """Return a level under which a program can start others."""
+    namespace = held_by == "process namespace" and measure_level().process_namespace
+    return replace(measure_level(), system_call_filter=False, process_namespace=namespace)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -116,9 +116,9 @@ def test_a_killed_program_is_gone(program: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("held_by", family_levels())
+@pytest.mark.parametrize("held_by", HOLDERS)
 def test_a_killed_family_is_gone(family: str, held_by: str, tmp_path: Path) -> None:
-    child = begin(FAMILIES[family], tmp_path, family_levels()[held_by])
+    child = begin(FAMILIES[family], tmp_path, family_level(held_by))
 
     began = time.monotonic()
     child.kill()
@@ -127,11 +127,13 @@ def test_a_killed_family_is_gone(family: str, held_by: str, tmp_path: Path) -> N
     assert marked(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize("held_by", family_levels())
+@pytest.mark.parametrize("held_by", HOLDERS)
 def test_what_a_program_leaves_behind_ends_with_it(held_by: str, tmp_path: Path) -> None:
     source = FAMILIES["that left its session"].replace("time.sleep(600)", "pass", 1)
-    leaves = source + "\nif os.getsid(0) != os.getpid(): time.sleep(600)\ntime.sleep(0.5); sys.exit(5)"
-    child = begin(leaves, tmp_path, family_levels()[held_by])
+    leaves = (
+        source + "\nif os.getsid(0) != os.getpid(): time.sleep(600)\ntime.sleep(0.5); sys.exit(5)"
+    )
+    child = begin(leaves, tmp_path, family_level(held_by))
 
     assert child.wait(PATIENCE_SECONDS) == 5
 
@@ -164,9 +166,11 @@ from dataclasses import replace
 from api.sandbox.level import measure_level
 level = replace(measure_level(), system_call_filter=False, process_namespace=sys.argv[3] == "True")
 confinement = Confinement(Path(sys.argv[1]), (), Limits(1 << 30, 30, 1 << 20))
+kept = []
 def begin():
-    start([sys.executable, "-P", "-S", "-c", sys.argv[2], sys.argv[1] + "/"], confinement,
-          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, level=level)
+    command = [sys.executable, "-P", "-S", "-c", sys.argv[2], sys.argv[1] + "/"]
+    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    kept.append(start(command, confinement, **nowhere, level=level))
 # A thread that ends must not take the program with it.
 thread = threading.Thread(target=begin)
 thread.start()
