@@ -8,7 +8,6 @@ called after its original and how it was compressed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 AT_ONCE = 500
+SUFFIXES = {FileKind.MODEL: ".onnx", FileKind.PROPERTY: ".vnnlib"}
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,7 @@ class Labels:
         name = self.names.get((kind, sha256))
         if not name:
             return f"{kind} {sha256[:8]}"
-        stem = PurePath(name).stem
-        return stem or name
+        return name.removesuffix(SUFFIXES[kind]) or name
 
 
 def recipe(request: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ export class ProgressChart {
       before = point.step;
       // Names that would lie on each other are left out; the text above the chart has them too.
       const end = x + 4 + point.step.length * 6.6;
-      if (x >= free && end <= across.to) {
+      if (point.step !== "start" && x >= free && end <= across.to) {
         svg.append(label(point.step, x + 4, bottom + GAP / 2 - 38, "start"));
         free = end + 6;
       }

@@ -32,6 +32,7 @@ function show(data, at) {
   const step = data.title === "prove" || data.title === "reverify" ? data.step : data.title;
   for (const field of document.querySelectorAll("[data-number]")) {
     const value = field.dataset.number === "seconds" ? seconds : data[field.dataset.number];
+    if (field.dataset.number === "bound" && !Number.isFinite(value)) field.textContent = "–";
     if (Number.isFinite(value)) field.textContent = written(field.dataset.number, value);
   }
   document.getElementById("step").textContent = STEPS[step] ?? step;
