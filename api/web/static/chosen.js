@@ -13,13 +13,16 @@ export class FileList {
     this.list = document.getElementById(`${id}-list`);
     this.error = document.getElementById(`${id}-error`);
     this.input = document.getElementById(`${id}-file`);
-    this.input.addEventListener("change", () => {
-      this.take(this.input.files);
-      this.input.value = "";
-    });
+    this.input.addEventListener("change", () => this.takeChosen());
     this.accept(document.querySelector(`[data-zone="${id}"]`));
-    const known = document.querySelector(`[data-known="${id}"]`);
-    known?.addEventListener("change", () => this.takeKnown(known));
+    // By a button: with the keyboard a list changes its value on the way to what is wanted.
+    this.known = document.querySelector(`[data-known="${id}"]`);
+    document.getElementById(`${id}-use`)?.addEventListener("click", () => this.takeKnown());
+  }
+
+  // Takes what was chosen before this script was there, or was restored by the browser.
+  begin() {
+    this.takeChosen();
   }
 
   get ready() {
@@ -55,13 +58,19 @@ export class FileList {
   }
 
   take(files) {
-    const chosen = this.isSingle ? Array.from(files).slice(0, 1) : Array.from(files);
+    // A copy: the list of an input empties with it.
+    const chosen = Array.from(files).slice(0, this.isSingle ? 1 : undefined);
     for (const file of chosen) this.send(file);
   }
 
-  takeKnown(select) {
-    const option = select.selectedOptions[0];
-    select.value = "";
+  takeChosen() {
+    this.take(this.input.files);
+    this.input.value = "";
+  }
+
+  takeKnown() {
+    const option = this.known.selectedOptions[0];
+    this.known.value = "";
     if (!option?.value || this.entries.some((entry) => entry.sha256 === option.value)) return;
     const told = { sha256: option.value, summary: JSON.parse(option.dataset.summary) };
     this.finish(this.enter(option.textContent.trim(), () => {}), told);

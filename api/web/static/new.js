@@ -17,6 +17,7 @@ const original = new FileList("original", "models", { isSingle: true, most, chan
 const variants = new FileList("variants", "models", { isSingle: false, most, changed });
 const properties = new FileList("properties", "properties", { isSingle: false, most, changed });
 const lists = [original, variants, properties];
+for (const list of lists) list.begin();
 
 function changed() {
   submitError.textContent = "";
