@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets up .venv first where it needs one. `make help` lists the targets.
 .POSIX:
-.PHONY: help demo test check fix test-all fuzz bench docs clean
+.PHONY: help demo test check fix test-all fuzz bench serve docs clean
 
 # Name another interpreter with `make PYTHON=/path/to/python3.12 test`.
 PYTHON =
@@ -50,6 +50,9 @@ bench: $(STAMP) ## reproduce the measured numbers, for hours
 $(MARABOU):
 	$(MARABOU_PYTHON) -m venv --clear build/peers
 	build/peers/bin/python -m pip install --quiet maraboupy==2.0.0
+
+serve: $(STAMP) ## run the job server on this machine, with its data in build/server
+	$(BIN)/mucg4 serve --data-dir build/server
 
 docs: $(STAMP) ## build the pages into build/docs; a warning is an error
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'

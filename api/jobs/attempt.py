@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from api.blobs import pass_by
 from api.jobs.commands import PROGRAM, command, inspection
-from api.jobs.inputs import find_inputs
+from api.jobs.inputs import find_inputs, find_subject
 from api.jobs.progress import Progress
 from api.jobs.queue import Ending, MadeFile
 from api.jobs.states import Outcome
 from api.sandbox.child import start
 from api.sandbox.confinement import Confinement, Limits
 from api.sandbox.folder import remove
+from api.schemas import FileKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,34 +115,30 @@ class Workshop:
         ending = run.ending(order)
         if ending.outcome != Outcome.ANSWERED:
             return ending
-        made = self._collect(order, folder)
+        subject = self.database.read(lambda c: find_subject(c, lease.tenant, inputs))
+        made = self._collect(order, folder, {**subject, "verdict": ending.verdict})
         self.at("after files")
         return Ending(Outcome.ANSWERED, "", run.status, ending.result, None, made)
 
-    def _collect(self, order: Command, folder: Path) -> Sequence[MadeFile]:
+    def _collect(
+        self, order: Command, folder: Path, known: Mapping[str, Any]
+    ) -> Sequence[MadeFile]:
+        """Keep the files that a command left; what they are about is known, not read in them."""
         return [
-            self._keep(output, folder)
+            self._keep(output, folder, known)
             for output in order.outputs
             if _is_plain(folder / output.file_name, folder)
         ]
 
-    def _keep(self, output: Output, folder: Path) -> MadeFile:
+    def _keep(self, output: Output, folder: Path, known: Mapping[str, Any]) -> MadeFile:
         path = folder / output.file_name
-        summary = {} if output.kind is None else self._inspect(output, folder)
+        summary = self._inspect(output, folder) if output.kind == FileKind.MODEL else known
         sha256, size = self.blobs.add(path)
-        return MadeFile(
-            output.name,
-            path.name,
-            sha256,
-            size,
-            output.media_type,
-            output.kind,
-            summary,
-        )
+        name, media_type = output.name, output.media_type
+        return MadeFile(name, path.name, sha256, size, media_type, output.kind, summary)
 
     def _inspect(self, output: Output, folder: Path) -> Mapping[str, Any]:
-        assert output.kind is not None  # noqa: S101 - asked for by the caller
-        words = inspection(output.kind, output.file_name)
+        words = inspection(FileKind.MODEL, output.file_name)
         summary = inspect(self._confinement(folder, INSPECTION_SECONDS), words)["summary"]
         return dict(summary)
 

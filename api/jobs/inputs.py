@@ -11,7 +11,9 @@ from api.database.tables import artifacts, files, proofs
 from api.schemas import FileKind
 
 if TYPE_CHECKING:
-    from sqlalchemy import ScalarSelect
+    from collections.abc import Mapping
+
+    from sqlalchemy import Select
     from sqlalchemy.engine import Connection
 
     from api.jobs.queue import Lease
@@ -36,21 +38,32 @@ def _artifact(connection: Connection, job_id: str, name: str) -> str | None:
     return connection.execute(query).scalar()
 
 
+def find_subject(
+    connection: Connection, tenant: str, inputs: Mapping[str, str | None]
+) -> dict[str, str]:
+    """Return the fingerprints of the network and the property that a job is about."""
+    named = {"network": (FileKind.MODEL, "model"), "property": (FileKind.PROPERTY, "property")}
+    found = {}
+    for name, (kind, what) in named.items():
+        sha256 = inputs[what]
+        if sha256 is not None:
+            found[name] = str(connection.execute(_fingerprint(tenant, kind, sha256)).scalar())
+    return found
+
+
 def _proof(connection: Connection, lease: Lease) -> str | None:
     """Return the proof of the original, None where there is no verdict that could be reused."""
-
-    def fingerprint(kind: FileKind) -> ScalarSelect[str]:
-        name = "original" if kind == FileKind.MODEL else "property"
-        query = select(files.c.fingerprint).where(
-            files.c.tenant == lease.tenant,
-            files.c.kind == kind,
-            files.c.sha256 == lease.request[name],
-        )
-        return query.scalar_subquery()
-
+    model = _fingerprint(lease.tenant, FileKind.MODEL, lease.request["original"])
+    prop = _fingerprint(lease.tenant, FileKind.PROPERTY, lease.request["property"])
     query = select(proofs.c.sha256).where(
         proofs.c.tenant == lease.tenant,
-        proofs.c.model_fingerprint == fingerprint(FileKind.MODEL),
-        proofs.c.property_fingerprint == fingerprint(FileKind.PROPERTY),
+        proofs.c.model_fingerprint == model.scalar_subquery(),
+        proofs.c.property_fingerprint == prop.scalar_subquery(),
     )
     return connection.execute(query).scalar()
+
+
+def _fingerprint(tenant: str, kind: FileKind, sha256: str) -> Select[str]:
+    return select(files.c.fingerprint).where(
+        files.c.tenant == tenant, files.c.kind == kind, files.c.sha256 == sha256
+    )

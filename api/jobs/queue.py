@@ -102,6 +102,12 @@ class Ending:
     problem: Mapping[str, Any] | None = None
     made: Sequence[MadeFile] = ()
 
+    @property
+    def verdict(self) -> str | None:
+        """The verdict, if the answer has one."""
+        verdict = (self.result or {}).get("verdict")
+        return verdict if isinstance(verdict, str) else None
+
 
 _STATES = {
     Outcome.ANSWERED: State.SUCCEEDED,
@@ -208,8 +214,8 @@ class Queue:
         for made in ending.made:
             _keep_file(connection, lease, made)
         if ending.outcome in _STATES:
-            fields = {"result": ending.result, "problem": ending.problem}
-            fields["verdict"] = (ending.result or {}).get("verdict")
+            fields: dict[str, Any] = {"result": ending.result, "problem": ending.problem}
+            fields["verdict"] = ending.verdict
             _tell_dependents(connection, lease, ending)
             end(connection, lease.job_id, _STATES[ending.outcome], fields)
         elif job.cancel_requested:

@@ -53,6 +53,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     started = ServerProcess(tmp_path_factory.mktemp("server"))
     started.start()
     try:
+        with started.client() as client:
+            client.get("/healthz").raise_for_status()
         yield started
     finally:
         started.stop()

@@ -2,8 +2,8 @@
 """Every command of docs/server.md works as printed, and its tables name what there is.
 
 The block below ``<!-- starts the server -->`` is started beside the others, which are one script:
-functions and variables of one block are used in the next. What stands below ``<!-- prints: WORD -->``
-must print that word.
+functions and variables of one block are used in the next. What stands below
+``<!-- prints: WORD -->`` must print that word.
 """
 
 from __future__ import annotations

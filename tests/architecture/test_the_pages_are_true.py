@@ -20,6 +20,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 KINDS = {"soundness", "breaking", "added", "changed", "fixed"}
 ADR_SECTIONS = ["Context", "Decision", "What we gave up", "How we would notice it was wrong"]
 ADR_LINE_LIMIT = 60
+GROUPS = ("certificate", "keys")  # commands that have commands
 
 # Starts the command line as the console script does, from the source tree.
 START = "import sys; from verifier.cli.main import main; sys.exit(main())"
@@ -43,7 +44,7 @@ def documented_commands() -> list[tuple[str, tuple[str, ...], frozenset[str]]]:
                 for line in text.replace("\\\n", " ").splitlines():
                     words = line.removeprefix("$ ").split()
                     if words[:1] == ["mucg4"]:
-                        depth = 2 if words[1:2] == ["certificate"] else 1
+                        depth = 2 if words[1] in GROUPS else 1
                         options = frozenset(w.split("=")[0] for w in words if w.startswith("--"))
                         place = str(page.relative_to(ROOT))
                         found.add((place, tuple(words[1 : 1 + depth]), options))

@@ -139,7 +139,8 @@ def test_keys_are_made_and_revoked(client: Client, server: ServerProcess) -> Non
 
     assert forbidden.value.status == 403
     assert unknown.value.status == 401
-    revoked = {key.prefix: key.revoked_at for key in client.keys()}
+    listed = client.keys()
+    revoked = {key.prefix: key.revoked_at for key in listed}
     assert revoked[made.prefix] is not None
     assert f"key/{made.prefix}" in {entry.target for entry in client.audit()}
 

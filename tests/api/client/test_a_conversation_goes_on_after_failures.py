@@ -10,7 +10,7 @@ import pytest
 
 from api.client import ClientError, ConnectionLostError, NotUnderstoodError, Patience, ProblemError
 from api.client.conversation import Ask, Call, Conversation, Pause, Send
-from api.schemas import Whoami
+from api.schemas import Scope, Whoami
 
 PATIENCE = Patience(tries=4, first_pause_seconds=0.5, longest_pause_seconds=20.0)
 READ = Call("GET", "/v1/whoami")
@@ -41,7 +41,7 @@ def after(call: Call, *outcomes: object) -> tuple[list[float], Any]:
 
 
 def test_an_answer_ends_it() -> None:
-    assert after(READ, OK) == ([], Whoami(tenant="a", actor="b", scopes=["read"]))
+    assert after(READ, OK) == ([], Whoami(tenant="a", actor="b", scopes=[Scope.READ]))
 
 
 def test_a_busy_server_is_asked_again_when_it_says() -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,7 @@ def test_messages_come_out_as_they_went_in(
     cuts = sorted(data.draw(st.sets(st.integers(0, len(text)))))
     edges = [0, *cuts, len(text)]
 
-    found = read([text[a:b] for a, b in zip(edges, edges[1:], strict=False)])
+    found = read([text[a:b] for a, b in pairwise(edges)])
 
     assert found == messages
 
