@@ -13,7 +13,6 @@ import errno
 import hashlib
 import os
 import secrets
-import shutil
 import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
@@ -121,17 +120,15 @@ class Blobs:
         """Begin a new file."""
         return Writing(self)
 
-    def add(self, source: Path) -> tuple[str, int]:
-        """Copy a file into the folder; return its SHA-256 and its size in bytes."""
-        with self.writing() as target, source.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                target.write(chunk)
-            return target.keep(), target.bytes
+    def parts(self, sha256: str) -> Iterator[bytes]:
+        """Yield the content of a file in parts.
 
-    def copy(self, sha256: str, target: Path) -> None:
-        """Copy a file out of the folder."""
-        with _translated():
-            shutil.copyfile(self.path(sha256), target)
+        Raises:
+            UnavailableError: It cannot be read.
+        """
+        with _translated(), self.path(sha256).open("rb") as file:
+            while part := file.read(CHUNK_BYTES):
+                yield part
 
     def check(self) -> None:
         """Check that files can be written.

@@ -23,8 +23,8 @@ from api.errors import BusyError, ConflictError, InvalidError, NotFoundError, To
 from api.file_register import FileRecord, register
 from api.jobs.attempt import InspectionError, inspect
 from api.jobs.commands import inspection
+from api.jobs.room import FolderRoom
 from api.jobs.states import UNFINISHED
-from api.sandbox.confinement import Confinement, Limits
 from api.sandbox.folder import remove
 from api.schemas import FileKind, FilePage, StoredFile
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 INSPECTIONS_AT_ONCE = 2
 INSPECTION_WAIT_SECONDS = 60.0
-INSPECTION_CPU_SECONDS = 120
 NAMES = {
     FileKind.MODEL: "model.onnx",
     FileKind.PROPERTY: "property.vnnlib",
@@ -91,8 +90,8 @@ class Inspector:
         try:
             shutil.copyfile(path, folder / NAMES[kind])
             memory = self._settings.job_memory_bytes
-            limits = Limits(memory, INSPECTION_CPU_SECONDS, self._settings.upload_bytes)
-            report = inspect(Confinement(folder, (), limits), inspection(kind, NAMES[kind]))
+            room = FolderRoom(folder, memory, self._settings.upload_bytes)
+            report = inspect(room, inspection(kind, NAMES[kind]))
         except InspectionError as error:
             raise InvalidError(str(error)) from error
         finally:

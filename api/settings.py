@@ -36,7 +36,8 @@ class Settings:
         port: The port to listen on, 0 for any that is free.
         workers: How many jobs run at once.
         executor: Where jobs run: ``local``, in child processes, or ``ray``, on a Ray cluster.
-        ray_address: The Ray cluster to use; empty for one that is started on this machine.
+        ray_address: The Ray cluster to use, ``HOST:PORT`` of its head; empty for one of the
+            server's own, on this machine.
         lease_seconds: A job whose worker has not been heard of for so long is given to another.
         max_attempts: How often a job is begun before it counts as failed.
         job_memory_bytes: Address space of a job.
@@ -109,6 +110,16 @@ class Settings:
     def compiled_dir(self) -> Path:
         """Where compiled loops lie that every job starts with."""
         return self.data_dir / "compiled"
+
+    @property
+    def ray_door(self) -> Path:
+        """Where it stands how to connect to the server's own Ray cluster."""
+        return self.data_dir / "ray.json"
+
+    @property
+    def has_own_cluster(self) -> bool:
+        """Whether the server starts a Ray cluster on this machine."""
+        return self.executor == "ray" and not self.ray_address
 
     def to_json(self) -> str:
         """Return the settings as text for a worker process."""

@@ -27,6 +27,7 @@ HOMES = {
     "onnxruntime": ("verifier/ir", "verifier/spec"),
     "pysat": ("verifier/engine", "verifier/proof"),
     "pysmt": ("encoders",),
+    "ray": ("api/cluster",),
     "rich": ("verifier/cli", "benchmarks"),
     "sqlalchemy": ("api",),
     "torch": ("compression", "verifier/bounds"),
