@@ -16,7 +16,8 @@ from api.measures import Measured
 from api.problems import RESPONSES, add_problems
 from api.routes import files, health, jobs, keys, metrics
 from api.schemas import FOLDERS
-from api.web import pages
+from api.web.error_page import error_response
+from api.web.pages import add_pages
 from api.web.security import SecurityHeaders
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
         app.include_router(files.router, prefix=f"/v1/{folder}")
     for router in (jobs.router, keys.router):
         app.include_router(router, prefix="/v1")
-    for router in (health.router, metrics.router, pages.router):
+    for router in (health.router, metrics.router):
         app.include_router(router)
-    add_problems(app)
+    add_pages(app)
+    add_problems(app, error_response)
     # The outermost comes last.
     app.add_middleware(Gate, server=server, tokens=tokens)
     app.add_middleware(SecurityHeaders)

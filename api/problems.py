@@ -16,10 +16,11 @@ from api.errors import ServiceError
 from api.schemas import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fastapi import FastAPI
     from starlette.requests import Request
+    from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "5"
@@ -46,8 +47,13 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """What every route may answer besides what it is for; part of the OpenAPI document."""
 
 
-def add_problems(app: FastAPI) -> None:
-    """Have an application answer every error with a problem document."""
+def add_problems(app: FastAPI, respond: Callable[[Request, Exception], Response]) -> None:
+    """Have an application answer every error.
+
+    Args:
+        app: The application.
+        respond: Returns the answer to an error.
+    """
     for kind in (
         ServiceError,
         StorageFullError,
@@ -56,18 +62,23 @@ def add_problems(app: FastAPI) -> None:
         HTTPException,
         Exception,
     ):
-        app.add_exception_handler(kind, problem_response)
+        app.add_exception_handler(kind, respond)
 
 
 def problem_response(request: Request, error: Exception) -> JSONResponse:
     """Return the problem document of an error."""
+    problem, headers = describe(request, error)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("%s %s: %s", request.method, request.url.path, problem.detail, exc_info=error)
+    document = problem.model_dump(mode="json")
+    return JSONResponse(document, problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def describe(request: Request, error: Exception) -> tuple[Problem, dict[str, str]]:
+    """Return what an error means to whoever asked, and the headers that tell of it."""
     status, title, detail, headers = _described(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("%s %s: %s", request.method, request.url.path, detail, exc_info=error)
     problem = Problem(title=title, status=status, detail=detail, instance=request.url.path)
-    return JSONResponse(
-        problem.model_dump(mode="json"), status, headers=dict(headers), media_type=MEDIA_TYPE
-    )
+    return problem, dict(headers)
 
 
 def _described(error: Exception) -> tuple[int, str, str, Mapping[str, str]]:

@@ -14,7 +14,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Seconds = Annotated[float, Field(gt=0, le=30 * 24 * 3600, allow_inf_nan=False)]
 OptionName = Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
-OptionValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:+-]{1,200}$")]
+OptionValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:+/-]{1,200}$")]
 
 
 class FileKind(StrEnum):

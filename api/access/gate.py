@@ -11,6 +11,7 @@ change something must also come from a page of this server, by the header that b
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from anyio import to_thread
 from starlette.requests import Request
@@ -101,8 +102,9 @@ def is_public(path: str) -> bool:
 
 def _turned_away(request: Request, error: Exception) -> Response:
     """Return the answer to a request that is not let in; a person is led to where to sign in."""
-    is_page = not request.url.path.startswith("/v1/") and request.method == "GET"
+    is_page = not request.url.path.startswith("/v1/")
     is_person = is_page and "text/html" in request.headers.get("accept", "")
     if isinstance(error, UnauthenticatedError) and is_person:
-        return RedirectResponse("/sign-in", status_code=303)
+        then = f"?then={quote(request.url.path)}" if request.method == "GET" else ""
+        return RedirectResponse(f"/sign-in{then}", status_code=303)
     return problem_response(request, error)
