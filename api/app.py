@@ -12,6 +12,7 @@ from api.access.gate import Gate
 from api.measures import Measured
 from api.problems import RESPONSES, add_problems
 from api.routes import files, health, jobs, keys, metrics
+from api.schemas import FOLDERS
 from api.web import pages
 from api.web.security import SecurityHeaders
 
@@ -62,7 +63,7 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
         responses=RESPONSES,
     )
     app.state.server = server
-    for folder in files.FOLDERS:
+    for folder in FOLDERS:
         app.include_router(files.router, prefix=f"/v1/{folder}")
     for router in (jobs.router, keys.router):
         app.include_router(router, prefix="/v1")

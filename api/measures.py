@@ -52,10 +52,18 @@ class Measured:
 
         async def measuring(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "none")
+                route = _route(scope)
                 status = str(message["status"])
                 self._measures.requests.labels(scope["method"], route, status).inc()
                 self._measures.seconds.labels(route).observe(time.perf_counter() - started)
             await send(message)
 
         await self._app(scope, receive, measuring)
+
+
+def _route(scope: Scope) -> str:
+    """Return the path of a request with names in place of what is different each time."""
+    if "route" not in scope:
+        return "none"  # Strangers may ask for anything; each label is kept in memory.
+    names = {value: f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
+    return "/".join(names.get(part, part) for part in scope["path"].split("/"))

@@ -27,6 +27,16 @@ class FileKind(StrEnum):
     NEURON_MAP = "neuron_map"
 
 
+FOLDERS = {
+    "models": FileKind.MODEL,
+    "properties": FileKind.PROPERTY,
+    "proofs": FileKind.PROOF,
+    "certificates": FileKind.CERTIFICATE,
+    "neuron-maps": FileKind.NEURON_MAP,
+}
+"""Where files of each kind are found."""
+
+
 class Scope(StrEnum):
     """What a key may do."""
 

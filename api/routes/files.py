@@ -14,18 +14,10 @@ from api.blobs import Writing
 from api.errors import InvalidError, LengthRequiredError, NotFoundError, TooLargeError
 from api.files import Upload, check_quota, file_page, find_file, keep_upload, remove_file
 from api.routes.asking import Cursor, Limit, Reader, TheServer, Writer
-from api.schemas import FileKind, FilePage, Sha256, StoredFile
+from api.schemas import FOLDERS, FileKind, FilePage, Sha256, StoredFile
 from api.server import Server
 
 router = APIRouter(tags=["files"])
-
-FOLDERS = {
-    "models": FileKind.MODEL,
-    "properties": FileKind.PROPERTY,
-    "proofs": FileKind.PROOF,
-    "certificates": FileKind.CERTIFICATE,
-    "neuron-maps": FileKind.NEURON_MAP,
-}
 
 
 def _kind(request: Request) -> FileKind:

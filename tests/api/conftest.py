@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Databases of both kinds, fresh for each test."""
+"""Databases of both kinds, fresh for each test, and a server for all tests that only talk to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from api.database import migrate
 from api.database.connection import Database
 from tests.api.postgresql import Cluster, find_programs, running_cluster
+from tests.api.server_process import ServerProcess
 from tests.lacking import lacking
 
 if TYPE_CHECKING:
@@ -44,3 +45,14 @@ def database(database_url: str) -> Iterator[Database]:
     migrate.upgrade(opened)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Yield a running server on SQLite. What a test leaves there must not matter to others."""
+    started = ServerProcess(tmp_path_factory.mktemp("server"))
+    started.start()
+    try:
+        yield started
+    finally:
+        started.stop()
