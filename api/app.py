@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from api.access.gate import Gate
+from api.body_limit import BodyLimit
 from api.measures import Measured
-from api.problems import RESPONSES, add_problems
+from api.openapi import describe
+from api.problems import add_problems, problems
 from api.routes import files, health, jobs, keys, metrics
 from api.schemas import FOLDERS
 from api.web import pages
@@ -58,9 +60,10 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
+        redirect_slashes=False,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
-        responses=RESPONSES,
+        responses=problems(400, 401, 403, 404, 405, 413, 422, 429, 500, 503),
     )
     app.state.server = server
     for folder in FOLDERS:
@@ -70,7 +73,9 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
     for router in (health.router, metrics.router, pages.router):
         app.include_router(router)
     add_problems(app)
+    describe(app)
     # The outermost comes last.
+    app.add_middleware(BodyLimit)
     app.add_middleware(Gate, server=server, tokens=tokens)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Measured, measures=server.measures)

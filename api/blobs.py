@@ -46,7 +46,7 @@ class Writing:
         self.bytes = 0
 
     def __enter__(self) -> Self:
-        with _translated():
+        with storage_errors():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("xb")
         return self
@@ -58,7 +58,7 @@ class Writing:
             StorageFullError: There is no room left.
         """
         assert self._file is not None  # noqa: S101 - within the with statement
-        with _translated():
+        with storage_errors():
             self._file.write(chunk)
         self._hash.update(chunk)
         self.bytes += len(chunk)
@@ -67,7 +67,8 @@ class Writing:
     def path(self) -> Path:
         """Where the file lies for now, with all that was written."""
         assert self._file is not None  # noqa: S101 - within the with statement
-        self._file.flush()
+        with storage_errors():
+            self._file.flush()
         return self._path
 
     @property
@@ -78,7 +79,7 @@ class Writing:
     def keep(self) -> str:
         """Give the file its final name, and return it, the SHA-256 of its content."""
         assert self._file is not None  # noqa: S101 - within the with statement
-        with _translated():
+        with storage_errors():
             self._file.flush()
             os.fsync(self._file.fileno())
             name = self.sha256
@@ -130,7 +131,7 @@ class Blobs:
 
     def copy(self, sha256: str, target: Path) -> None:
         """Copy a file out of the folder."""
-        with _translated():
+        with storage_errors():
             shutil.copyfile(self.path(sha256), target)
 
     def check(self) -> None:
@@ -172,7 +173,7 @@ class Blobs:
         return (place for place in self.folder.glob("??/*") if place.is_file())
 
 
-class _translated:  # noqa: N801 - used like a function, in a with statement
+class storage_errors:  # noqa: N801 - used like a function, in a with statement
     """Turns the operating system's errors into ours."""
 
     def __enter__(self) -> None:

@@ -14,6 +14,7 @@ from api.files import Inspector
 from api.jobs.announcements import Announcements
 from api.jobs.supervisor import Supervisor
 from api.measures import Measures
+from api.quota import Quota
 
 if TYPE_CHECKING:
     from api.sandbox.level import Level
@@ -30,6 +31,7 @@ class Server:
         blobs: Where the bytes of files are.
         inspector: Looks at uploads.
         rate: Counts requests.
+        quota: Knows what tenants store.
         announcements: Wakes streams of events.
         supervisor: Keeps workers running.
         caretaker: Tidies up.
@@ -42,6 +44,7 @@ class Server:
     blobs: Blobs
     inspector: Inspector
     rate: RateLimit
+    quota: Quota
     announcements: Announcements
     supervisor: Supervisor
     caretaker: Caretaker
@@ -59,6 +62,7 @@ def make_server(settings: Settings, level: Level) -> Server:
         blobs,
         Inspector(settings),
         RateLimit(settings.requests_per_minute),
+        Quota(database, settings.tenant_bytes),
         Announcements(database),
         Supervisor(settings),
         Caretaker(settings, database, blobs),

@@ -50,6 +50,10 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or turn it away."""
+        if scope["type"] == "websocket":
+            # There are none, and none gets past by not being a request.
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http" or is_public(scope["path"]):
             await self._app(scope, receive, send)
             return
