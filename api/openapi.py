@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _EVENTS = "text/event-stream"
-_EVENTS_TEXT = "an `Event` each, as JSON; `id` is its number; after the last an event named `end`"
+_EVENTS_TEXT = "`data` is an `Event` as JSON and `id` its number; after the last comes one named `end`"
 _KEY = {"type": "http", "scheme": "bearer", "description": "`mucg4_...`, or a provider's token"}
 
 
@@ -43,6 +43,5 @@ def _complete(document: dict[str, Any]) -> None:
                 operation["security"] = []
             stream = operation["responses"].get("200", {}).get("content", {}).get(_EVENTS)
             if stream is not None:
-                # OpenAPI 3.1 has no word for the items of a stream.
-                stream.clear()
-                stream["schema"] = {"type": "string", "description": _EVENTS_TEXT}
+                # What is said of each item is the word of OpenAPI 3.2; 3.1 has but this one.
+                stream["schema"] = {**stream.pop("itemSchema"), "description": _EVENTS_TEXT}
