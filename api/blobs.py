@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
@@ -63,6 +64,17 @@ class Writing:
         self._hash.update(chunk)
         self.bytes += len(chunk)
 
+    def sync(self) -> None:
+        """Bring what was written to disk.
+
+        Raises:
+            StorageFullError: There is no room left.
+        """
+        assert self._file is not None  # noqa: S101 - within the with statement
+        with storage_errors():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
     @property
     def path(self) -> Path:
         """Where the file lies for now, with all that was written."""
@@ -79,9 +91,8 @@ class Writing:
     def keep(self) -> str:
         """Give the file its final name, and return it, the SHA-256 of its content."""
         assert self._file is not None  # noqa: S101 - within the with statement
+        self.sync()
         with storage_errors():
-            self._file.flush()
-            os.fsync(self._file.fileno())
             name = self.sha256
             place = self._blobs.path(name)
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -97,9 +108,11 @@ class Writing:
         error: BaseException | None,
         place: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            # What was kept is on disk already; what was not is of no use, written or not.
+            if self._file is not None:
+                self._file.close()
+            self._path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,18 @@ class Blobs:
     def path(self, sha256: str) -> Path:
         """Return where a file lies."""
         return self.folder / sha256[:2] / sha256
+
+    def there(self, sha256: str) -> Path:
+        """Return where a file lies that a row names.
+
+        Raises:
+            UnavailableError: It is not there: the folder was not restored, or is not mounted.
+        """
+        place = self.path(sha256)
+        if not place.is_file():
+            msg = f"the folder of files lacks {sha256}"
+            raise UnavailableError(msg)
+        return place
 
     def writing(self) -> Writing:
         """Begin a new file."""
@@ -143,6 +168,7 @@ class Blobs:
         """
         with self.writing() as target:
             target.write(b"ready?")
+            target.sync()
 
     def damaged(self) -> Iterator[str]:
         """Yield the names of files whose content is not what their name says."""

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _EVENTS = "text/event-stream"
-_EVENTS_TEXT = "`data` is an `Event` as JSON and `id` its number; after the last comes one named `end`"
+_EVENTS_TEXT = (
+    "`data` is an `Event` as JSON and `id` its number; after the last comes one named `end`"
+)
 _KEY = {"type": "http", "scheme": "bearer", "description": "`mucg4_...`, or a provider's token"}
 
 

@@ -69,7 +69,10 @@ def problem_response(request: Request, error: Exception) -> JSONResponse:
     """Return the problem document of an error."""
     status, title, detail, headers = _described(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("%s %s: %s", request.method, request.url.path, detail, exc_info=error)
+        # Of a defect all is told; a disk or a database in trouble would fill the log.
+        is_defect = status == HTTPStatus.INTERNAL_SERVER_ERROR
+        trace = error if is_defect else None
+        _log.error("%s %s: %s", request.method, request.url.path, detail, exc_info=trace)
     problem = Problem(
         title=title, status=status, detail=_encodable(detail), instance=request.url.path
     )

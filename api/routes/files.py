@@ -168,7 +168,7 @@ def blob_response(
 ) -> FileResponse:
     """Return a file as a download: browsers are told not to open it."""
     return FileResponse(
-        server.blobs.path(sha256),
+        server.blobs.there(sha256),
         media_type=media_type,
         filename=name,
         headers={"ETag": f'"{sha256}"', "X-Content-Type-Options": "nosniff"},

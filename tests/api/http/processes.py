@@ -19,3 +19,16 @@ def mapped_files(pid: int) -> set[str]:
     """Return the paths of the files that a process has mapped: programs, libraries, modules."""
     lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
     return {line.split(maxsplit=5)[5] for line in lines if line.count("/")}
+
+
+def processes_in(folder: Path) -> list[int]:
+    """Return the processes that work in a folder or in one below it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            place = (process / "cwd").readlink()
+        except OSError:
+            continue
+        if place.is_relative_to(folder):
+            found.append(int(process.name))
+    return found

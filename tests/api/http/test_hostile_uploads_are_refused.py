@@ -157,7 +157,7 @@ def test_uploads_that_wait_hold_up_nobody_else(busy: ServerProcess) -> None:
     def upload(content: bytes) -> None:
         with busy.client() as client:
             client.timeout = httpx.Timeout(120.0)
-            statuses.append(client.post("/v1/models", content=content).status_code)
+            statuses.append(client.post("/v1/properties", content=content).status_code)
 
     threads = [threading.Thread(target=upload, args=(content,)) for content in contents]
     for thread in threads:

@@ -161,14 +161,15 @@ class Prober:
         """Ask each operation so often, and check each answer against the document."""
         for found in self.schema.get_all_operations():
             operation = found.ok()
-            uploads = operation.label.startswith("POST") and "file" in operation.tags[0]
+            assert operation is not None
+            uploads = operation.label.startswith("POST") and operation.tags == ["files"]
             # Each upload is looked at by a process of its own.
             self._ask(operation, mode, key, max(1, most // 4) if uploads else most)
 
     def _ask(self, operation: Any, mode: GenerationMode, key: str | None, most: int) -> None:
         @settings(max_examples=most, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode), is_known=st.booleans())
-        def ask(case: Case, is_known: bool) -> None:
+        def ask(case: Case[Any], is_known: bool) -> None:
             if is_known and mode == GenerationMode.POSITIVE and case.method != "DELETE":
                 for name in case.path_parameters.keys() & self.known.keys():
                     case.path_parameters[name] = self.known[name]

@@ -12,7 +12,7 @@ import httpx
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import insert
 
-from api.access.keys import KeyTerms, create_key, revoke_key
+from api.access.keys import KeyTerms, create_key, identify, revoke_key
 from api.app import make_app
 from api.blobs import Blobs
 from api.database import migrate
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from api.access.caller import Caller
     from api.access.oidc import TokenReader
     from api.server import Server
 
@@ -116,6 +117,10 @@ class World:
             self.server.database.write(lambda c: revoke_key(c, key.prefix))
         return key
 
+    def caller(self, key: str) -> Caller:
+        """Return who asks with a key."""
+        return self.server.database.read(lambda c: identify(c, key, "127.0.0.1"))
+
     def routes(self) -> list[tuple[str, str]]:
         """Return method and path of every route of the application."""
         return sorted(
@@ -145,8 +150,8 @@ def world(
 def _owned(server: Server, tenant: str) -> Owned:
     ledger = Ledger(server.database, tenant, server.settings)
     kept = {kind: _file(server, tenant, kind) for kind in FileKind}
-    names = {"model": kept[FileKind.MODEL], "properties": [kept[FileKind.PROPERTY]]}
-    job_id = ledger.submit(kind="prove", **names)
+    model, properties = kept[FileKind.MODEL], [kept[FileKind.PROPERTY]]
+    job_id = ledger.submit(kind="prove", model=model, properties=properties)
     report = Blobs(server.settings.blob_dir)
     with report.writing() as writing:
         writing.write(tenant.encode())
