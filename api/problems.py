@@ -28,7 +28,7 @@ MOST_ERRORS = 8
 
 _log = logging.getLogger(__name__)
 
-_STATUSES = {
+STATUSES = {
     400: "The request cannot be read",
     401: "No valid key",
     403: "The key does not have the scope",
@@ -44,12 +44,13 @@ _STATUSES = {
     503: "Busy, or the database does not answer",
     507: "No room left",
 }
+"""What errors a request may end with, and what each stands for."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return how the OpenAPI document describes answers that are problem documents."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": _STATUSES[status], "content": content} for status in statuses}
+    return {status: {"description": STATUSES[status], "content": content} for status in statuses}
 
 
 def add_problems(app: FastAPI) -> None:

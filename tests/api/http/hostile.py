@@ -110,7 +110,7 @@ def _shaped(dims: list[int]) -> bytes:
 
 def _nested(depth: int) -> bytes:
     """Return a model with graphs in attributes of nodes of graphs, built from the inside."""
-    inner = helper.make_graph([], "g", [], []).SerializeToString()
+    inner = bytes(helper.make_graph([], "g", [], []).SerializeToString())
     for _ in range(depth):
         attribute = b"\x0a\x01a" + b"\x32" + _length(inner) + inner  # name, g
         node = b"\x22\x02If" + b"\x2a" + _length(attribute) + attribute  # op_type, attribute

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -160,8 +161,8 @@ class Prober:
     def ask_all(self, mode: GenerationMode, key: str | None, most: int) -> None:
         """Ask each operation so often, and check each answer against the document."""
         for found in self.schema.get_all_operations():
+            assert isinstance(found, Ok)
             operation = found.ok()
-            assert operation is not None
             uploads = operation.label.startswith("POST") and operation.tags == ["files"]
             # Each upload is looked at by a process of its own.
             self._ask(operation, mode, key, max(1, most // 4) if uploads else most)

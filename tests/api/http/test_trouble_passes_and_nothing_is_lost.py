@@ -96,7 +96,7 @@ def check_all_end_once(client: httpx.Client, job_ids: list[str]) -> None:
 
         eventually(is_over)
         job = client.get(f"/v1/jobs/{job_id}").json()
-        assert (job["state"], job["verdict"]) == ("succeeded", "holds"), job
+        assert (job["state"], job["verdict"]) == ("succeeded", "holds"), job["attempts"]
         page = client.get(f"/v1/jobs/{job_id}/event-pages", params={"limit": 200}).json()
         assert [event["number"] for event in page["items"]] == [
             number for number, _ in enumerate(page["items"], start=1)
