@@ -153,7 +153,8 @@ def test_what_is_anothers_answers_as_what_is_not_there(shop: World) -> None:
 
 def test_what_is_ones_own_is_there(shop: World) -> None:
     for method, path in parametrised(shop):
-        if method == "GET":
+        # The job is no batch, so it has no page as one.
+        if method == "GET" and not path.startswith("/batches/"):
             answer = ask(shop, shop.two.key, method, shop.two.path(path))
 
             assert answer.status_code == 200, (path, answer.text)

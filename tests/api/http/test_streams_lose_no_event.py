@@ -16,9 +16,9 @@ from sqlalchemy import insert
 
 from api.database.connection import Database, now
 from api.database.tables import jobs
+from api.jobs.plan import new_id
 from api.jobs.queue import Ending, Lease, Queue
 from api.jobs.states import Outcome, State
-from api.jobs.plan import new_id
 from tests.api.http.processes import resident_bytes
 
 if TYPE_CHECKING:
