@@ -16,12 +16,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from api.database.connection import UnavailableError
 from api.jobs.attempt import InspectionError, inspect
-from api.sandbox.confinement import Confinement, Limits
+from api.jobs.room import FolderRoom, Room
 from api.sandbox.folder import remove
 from api.settings import MIB, Settings
 
 WORDS = ("compress", "--list", "--format", "json")
-CPU_SECONDS = 60
 
 
 class Option(BaseModel):
@@ -76,7 +75,7 @@ class Methods:
     def __init__(
         self,
         settings: Settings,
-        ask: Callable[[Confinement, Sequence[str]], Mapping[str, Any]] = inspect,
+        ask: Callable[[Room, Sequence[str]], Mapping[str, Any]] = inspect,
     ) -> None:
         self._settings = settings
         self._ask = ask
@@ -97,9 +96,9 @@ class Methods:
     def _find(self) -> tuple[Method, ...]:
         self._settings.job_dir.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=self._settings.job_dir))
-        limits = Limits(self._settings.job_memory_bytes, CPU_SECONDS, 16 * MIB)
+        room = FolderRoom(folder, self._settings.job_memory_bytes, 16 * MIB)
         try:
-            answer = self._ask(Confinement(folder, (), limits), WORDS)
+            answer = self._ask(room, WORDS)
             return _Listed.model_validate(answer).methods
         except (InspectionError, ValidationError) as error:
             msg = f"the methods of compression could not be listed: {error}"

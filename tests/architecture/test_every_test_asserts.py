@@ -12,7 +12,8 @@ import ast
 
 from tests.architecture.source_tree import Module, modules
 
-ASSERTING_CALLS = {"raises", "warns", "fail"}
+# `expect` is Playwright's: what is expected of it is waited for, or the test fails.
+ASSERTING_CALLS = {"raises", "warns", "fail", "expect"}
 ASSERTING_PREFIXES = ("assert_", "check_", "expect_")
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
