@@ -14,6 +14,7 @@ from api.files import Inspector
 from api.jobs.announcements import Announcements
 from api.jobs.supervisor import Supervisor
 from api.measures import Measures
+from api.quota import Quota
 from api.web.methods import Methods
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Server:
         rate: Counts requests.
         sign_ins: Counts tries to sign in, by address.
         methods: Knows how networks can be compressed.
+        quota: Knows what tenants store.
         announcements: Wakes streams of events.
         supervisor: Keeps workers running.
         caretaker: Tidies up.
@@ -49,6 +51,7 @@ class Server:
     rate: RateLimit
     sign_ins: RateLimit
     methods: Methods
+    quota: Quota
     announcements: Announcements
     supervisor: Supervisor
     caretaker: Caretaker
@@ -68,6 +71,7 @@ def make_server(settings: Settings, level: Level) -> Server:
         RateLimit(settings.requests_per_minute),
         RateLimit(SIGN_INS_PER_MINUTE),
         Methods(settings),
+        Quota(database, settings.tenant_bytes),
         Announcements(database),
         Supervisor(settings),
         Caretaker(settings, database, blobs),

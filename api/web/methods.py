@@ -21,6 +21,7 @@ from api.sandbox.folder import remove
 from api.settings import MIB, Settings
 
 WORDS = ("compress", "--list", "--format", "json")
+MOST_FILE_BYTES = 16 * MIB
 
 
 class Option(BaseModel):
@@ -96,8 +97,8 @@ class Methods:
     def _find(self) -> tuple[Method, ...]:
         self._settings.job_dir.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=self._settings.job_dir))
-        room = FolderRoom(folder, self._settings.job_memory_bytes, 16 * MIB)
         try:
+            room = FolderRoom(folder, self._settings.job_memory_bytes, MOST_FILE_BYTES)
             answer = self._ask(room, WORDS)
             return _Listed.model_validate(answer).methods
         except (InspectionError, ValidationError) as error:

@@ -16,6 +16,7 @@ from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from tests.api.server_process import ServerProcess
 
 
