@@ -55,13 +55,7 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
         responses=problems(400, 401, 403, 404, 405, 413, 422, 429, 500, 503),
     )
     app.state.server = server
-    for folder in FOLDERS:
-        app.include_router(files.router, prefix=f"/v1/{folder}")
-    for router in (jobs.router, keys.router):
-        app.include_router(router, prefix="/v1")
-    for router in (health.router, metrics.router):
-        app.include_router(router)
-    add_pages(app)
+    _add_routes(app)
     add_problems(app, error_response)
     describe(app)
     # The outermost comes last.
@@ -70,6 +64,16 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Measured, measures=server.measures)
     return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    for folder in FOLDERS:
+        app.include_router(files.router, prefix=f"/v1/{folder}")
+    for router in (jobs.router, keys.router):
+        app.include_router(router, prefix="/v1")
+    for router in (health.router, metrics.router):
+        app.include_router(router)
+    add_pages(app)
 
 
 @asynccontextmanager

@@ -107,10 +107,11 @@ class Writing:
         error: BaseException | None,
         place: TracebackType | None,
     ) -> None:
+        # What was kept is on disk already; what was not is of no use, written or not.
         with suppress(OSError):
-            # What was kept is on disk already; what was not is of no use, written or not.
             if self._file is not None:
                 self._file.close()
+        with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
 

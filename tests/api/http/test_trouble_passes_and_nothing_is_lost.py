@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 PATIENCE_SECONDS = 120.0
-SETTINGS = {"requests_per_minute": 1_000_000, "lease_seconds": 4.0, "max_attempts": 6}
+SETTINGS = {"requests_per_minute": 1_000_000, "lease_seconds": 10.0, "max_attempts": 6}
 
 
 @contextmanager
