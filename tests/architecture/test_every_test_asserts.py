@@ -2,8 +2,8 @@
 """A test that asserts nothing says only that nothing crashed.
 
 A test asserts when it contains ``assert``, enters ``pytest.raises`` or ``pytest.warns``, waits for
-what it expects of a browser's page, or calls a function that does so: one of its own module, or one whose name starts with ``assert_``,
-``check_`` or ``expect_``.
+what it expects of a browser's page, or calls a function that does so: one of its own module, or one
+whose name starts with ``assert_``, ``check_`` or ``expect_``.
 """
 
 from __future__ import annotations
