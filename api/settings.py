@@ -8,6 +8,7 @@ before the environment. Nothing else of the server reads the environment.
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -82,10 +83,9 @@ class Settings:
         """
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, int | float) and (
-                value < 0 or (value == 0 and field.name != "port")
-            ):
-                msg = f"{field.name} is {value}; it must be above 0"
+            least = 0 if field.name == "port" else math.ulp(0.0)
+            if isinstance(value, int | float) and not least <= value < math.inf:
+                msg = f"{field.name} is {value}; it must be a number above 0"
                 raise UsageError(msg)
         if self.executor not in ("local", "ray"):
             msg = f"executor is {self.executor!r}; there are: local, ray"

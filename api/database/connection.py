@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import (
+    TimeoutError as NoConnectionError,
+)
 
 from verifier.errors import UsageError, VerifierError
 
@@ -27,6 +35,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
+POOL_SIZE = 5
+# Enough for every thread that answers requests (anyio has 40): readers must not wait for writers
+# that wait for a lock.
+POOL_OVERFLOW = 40
 DEADLOCK_TRIES = 5
 _DEADLOCKS = {"40P01", "40001"}
 _WRITES = "mucg4_writes"
@@ -108,6 +120,9 @@ class _translated:  # noqa: N801 - used like a function, in a with statement
         """Do nothing."""
 
     def __exit__(self, kind: object, error: BaseException | None, place: object) -> None:
+        if isinstance(error, NoConnectionError):
+            msg = "the database is busy: all connections are in use"
+            raise UnavailableError(msg) from error
         if not isinstance(error, DBAPIError):
             return
         message = str(error.orig).strip().splitlines()[0] if str(error.orig) else str(error)
@@ -142,7 +157,13 @@ def _sqlite(url: URL, busy_seconds: float) -> Engine:
         msg = "a server's database is shared between processes: give sqlite:///FILE a file"
         raise UsageError(msg)
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": busy_seconds, "check_same_thread": False})
+    engine = create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={"timeout": busy_seconds, "check_same_thread": False},
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:
@@ -167,9 +188,13 @@ def _postgresql(url: URL) -> Engine:
         return create_engine(
             url,
             pool_pre_ping=True,
-            pool_size=5,
-            max_overflow=15,
-            connect_args={"connect_timeout": 5},
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_timeout=BUSY_SECONDS,
+            connect_args={
+                "connect_timeout": int(BUSY_SECONDS),
+                "options": f"-c lock_timeout={int(BUSY_SECONDS)}s",
+            },
         )
     except (ImportError, NoSuchModuleError) as error:
         msg = f"PostgreSQL needs the extra 'postgresql': pip install 'mucg4[postgresql]' ({error})"

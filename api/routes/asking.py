@@ -37,5 +37,7 @@ Writer = Annotated[Caller, _with_scope(Scope.WRITE)]
 Admin = Annotated[Caller, _with_scope(Scope.ADMIN)]
 Monitor = Annotated[Caller, _with_scope(Scope.METRICS)]
 
-Cursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of a page")]
+Cursor = Annotated[
+    str | None, Query(pattern="^[0-9a-f]{1,64}$", description="`next_cursor` of a page")
+]
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="how many items")]

@@ -108,7 +108,12 @@ class ServerProcess:
 
 def worker_pids(server_pid: int) -> list[int]:
     """Return the worker processes of a server."""
-    return [pid for pid in children(server_pid) if b"api.jobs.worker" in _command(pid)]
+    return [pid for pid in children(server_pid) if is_worker(pid)]
+
+
+def is_worker(pid: int) -> bool:
+    """Say whether a process is a worker of some server."""
+    return b"api.jobs.worker" in _command(pid)
 
 
 def children(pid: int) -> list[int]:

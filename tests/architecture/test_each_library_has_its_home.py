@@ -21,7 +21,7 @@ HOMES = {
     "flint": ("verifier/ir", "verifier/certificate"),
     "google": ("verifier/ir",),
     "highspy": ("verifier/bounds",),
-    "httpx": ("api",),
+    "httpx": ("api", "benchmarks"),
     "matplotlib": ("verifier/cli", "benchmarks"),
     "onnx": ("verifier/ir",),
     "onnxruntime": ("verifier/ir", "verifier/spec"),
