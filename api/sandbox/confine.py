@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from api.sandbox.confinement import Limits
     from api.sandbox.plan import Plan
 
-# What the interpreter ignores, and would pass on as ignored.
-IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
-
 # Between the signal that asks a program to end for its CPU time and the one that ends it.
 SECONDS_TO_END = 1
 
@@ -61,7 +58,8 @@ def _leave_everything(plan: Plan) -> None:
     os.setsid()
     os.chdir(plan.confinement.folder)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for number in IGNORED_BY_PYTHON:
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        # Python ignores some, and what started the server may have ignored others.
         signal.signal(number, signal.SIG_DFL)
     if ON_LINUX:
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
