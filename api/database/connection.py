@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
-POOL_SIZE = 5
-# Enough for every thread that answers requests (anyio has 40): readers must not wait for writers
-# that wait for a lock.
-POOL_OVERFLOW = 40
+# One for every thread that answers requests (anyio has 40), and some for others: readers must not
+# wait for writers that wait for a lock.
+MOST_CONNECTIONS = 45
+# A file's are kept open; of a server's only these: others may need it, too.
+KEPT_CONNECTIONS = 10
 DEADLOCK_TRIES = 5
 _DEADLOCKS = {"40P01", "40001"}
 _WRITES = "mucg4_writes"
@@ -159,8 +160,8 @@ def _sqlite(url: URL, busy_seconds: float) -> Engine:
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
-        pool_size=POOL_SIZE,
-        max_overflow=POOL_OVERFLOW,
+        pool_size=MOST_CONNECTIONS,
+        max_overflow=0,
         pool_timeout=BUSY_SECONDS,
         connect_args={"timeout": busy_seconds, "check_same_thread": False},
     )
@@ -188,8 +189,8 @@ def _postgresql(url: URL) -> Engine:
         return create_engine(
             url,
             pool_pre_ping=True,
-            pool_size=POOL_SIZE,
-            max_overflow=POOL_OVERFLOW,
+            pool_size=KEPT_CONNECTIONS,
+            max_overflow=MOST_CONNECTIONS - KEPT_CONNECTIONS,
             pool_timeout=BUSY_SECONDS,
             connect_args={
                 "connect_timeout": int(BUSY_SECONDS),
