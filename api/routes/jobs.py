@@ -32,7 +32,7 @@ from api.schemas import EventPage, JobDetail, JobId, JobPage, JobRequest, Sha256
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-EVENTS_AT_ONCE = 100
+EVENTS_AT_ONCE = 20
 LONGEST_WAIT_SECONDS = 10.0
 TROUBLE_SECONDS = 1.0
 
