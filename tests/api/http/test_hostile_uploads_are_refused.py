@@ -56,7 +56,11 @@ def nothing_is_left(busy: ServerProcess) -> Iterator[None]:
     yield
     data = busy.folder / "data"
     deadline = time.monotonic() + 10.0
-    while left := [*(data / "blobs" / "incoming").glob("*"), *(data / "jobs").glob("*")]:
+    # The server compiles ahead at the same time, in a folder beside.
+    while left := [
+        *(data / "blobs" / "incoming").glob("*"),
+        *(path for path in (data / "jobs").glob("*") if not path.name.startswith("warm-up-")),
+    ]:
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
 
