@@ -21,14 +21,15 @@ def mapped_files(pid: int) -> set[str]:
     return {line.split(maxsplit=5)[5] for line in lines if line.count("/")}
 
 
-def processes_in(folder: Path) -> list[int]:
-    """Return the processes that work in a folder or in one below it."""
+def processes_of_jobs(folder: Path) -> list[int]:
+    """Return the processes that work in the folder of a job, among the folders of jobs."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             place = (process / "cwd").readlink()
         except OSError:
             continue
-        if place.is_relative_to(folder):
+        # What is compiled ahead works there as well.
+        if place.is_relative_to(folder) and not place.name.startswith("warm-up-"):
             found.append(int(process.name))
     return found

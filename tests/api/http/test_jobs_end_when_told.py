@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.http.processes import processes_in
+from tests.api.http.processes import processes_of_jobs
 from tests.api.server_process import ServerProcess
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def state(client: httpx.Client, job_id: str) -> str:
 
 
 def busy(server: ServerProcess) -> list[int]:
-    return processes_in(server.folder / "data" / "jobs")
+    return processes_of_jobs(server.folder / "data" / "jobs")
 
 
 def test_a_spinning_job_is_cancelled_and_leaves_no_process(
@@ -83,7 +83,7 @@ def test_a_spinning_job_is_cancelled_and_leaves_no_process(
     assert events.count("event: end") == 1
     assert '"state": "cancelled"' in events
     eventually(lambda: not busy(patient))
-    eventually(lambda: not list((patient.folder / "data" / "jobs").iterdir()))
+    eventually(lambda: not list((patient.folder / "data" / "jobs").glob(f"{job_id}.*")))
 
 
 def test_a_batch_is_cancelled_with_all_that_it_holds(patient: ServerProcess, data: Path) -> None:
