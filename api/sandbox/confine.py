@@ -36,6 +36,9 @@ MOST_THREADS = 1024
 FIRST_TO_GO = "1000"
 """When memory runs out, the kernel first ends a job, rather than the server."""
 
+NICENESS = 10
+"""A job takes the time that the server leaves, or answers would wait for jobs."""
+
 
 def become(plan: Plan) -> NoReturn:
     """Turn this process into the plan's program, or end it with the reason on standard error."""
@@ -61,6 +64,7 @@ def _leave_everything(plan: Plan) -> None:
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         # Python ignores some, and what started the server may have ignored others.
         signal.signal(number, signal.SIG_DFL)
+    os.nice(NICENESS)
     if ON_LINUX:
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
         # Libraries read about their own process. The rule that lets them is tied to what this
