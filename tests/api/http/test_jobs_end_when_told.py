@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 PATIENCE_SECONDS = 60.0
+# By when nothing of a job may be left, from the moment it is told to end.
+GONE_SECONDS = 3.0
+JOB_SECONDS = 3.0
 NETWORK = "acasxu/onnx/ACASXU_run2a_4_2_batch_2000.onnx"
 PROPERTIES = ("acasxu/vnnlib/prop_2.vnnlib", "acasxu/vnnlib/prop_1.vnnlib")
 
@@ -35,8 +38,8 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
         started.stop()
 
 
-def eventually(question: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def eventually(question: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not question():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -72,6 +75,7 @@ def test_a_spinning_job_is_cancelled_and_leaves_no_process(
         job_id = start(client, patient, hard_job(client, data))
 
         asked = client.delete(f"/v1/jobs/{job_id}")
+        eventually(lambda: not busy(patient), GONE_SECONDS)
         eventually(lambda: state(client, job_id) not in ("queued", "running"))
         job = client.get(f"/v1/jobs/{job_id}").json()
         events = client.get(f"/v1/jobs/{job_id}/events").text
@@ -82,7 +86,6 @@ def test_a_spinning_job_is_cancelled_and_leaves_no_process(
     assert [attempt["outcome"] for attempt in job["attempts"]] == ["cancelled"]
     assert events.count("event: end") == 1
     assert '"state": "cancelled"' in events
-    eventually(lambda: not busy(patient))
     eventually(lambda: not list((patient.folder / "data" / "jobs").glob(f"{job_id}.*")))
 
 
@@ -121,15 +124,15 @@ def test_a_limit_of_the_request_ends_it_with_what_is_known(
 
 
 def test_a_limit_of_the_server_ends_whatever_was_asked_for(tmp_path: Path, data: Path) -> None:
-    server = ServerProcess(tmp_path / "strict", settings={"job_seconds": 3.0})
+    server = ServerProcess(tmp_path / "strict", settings={"job_seconds": JOB_SECONDS})
     server.start()
     try:
         with server.client() as client:
             body = hard_job(client, data, timeout_seconds=3600.0)
             job_id = start(client, server, body)
+            eventually(lambda: not busy(server), JOB_SECONDS + GONE_SECONDS)
             eventually(lambda: state(client, job_id) not in ("queued", "running"))
             job = client.get(f"/v1/jobs/{job_id}").json()
-        eventually(lambda: not busy(server))
     finally:
         server.stop()
 
