@@ -15,7 +15,7 @@ from api.schemas import FOLDERS
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_BYTES = 8 << 20
+MOST_BYTES = 1 << 20
 
 
 class BodyLimit:

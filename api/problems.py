@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -115,12 +116,17 @@ def _validation_text(error: RequestValidationError) -> str:
     texts, errors = [], error.errors()
     for item in errors[:MOST_ERRORS]:
         place = ".".join(str(part) for part in item["loc"])
-        shown = repr(item.get("input"))
-        shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
+        shown = _shown(item.get("input"))
         texts.append(f"{place}: {item['msg']} (given: {shown})"[: 4 * MOST_SHOWN])
     if len(errors) > MOST_ERRORS:
         texts.append(f"and {len(errors) - MOST_ERRORS} more")
     return "; ".join(texts)
+
+
+def _shown(value: object) -> str:
+    """Return the beginning of what was given, without writing down all of it."""
+    text = repr(value) if isinstance(value, str | int | float | None) else reprlib.repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _encodable(text: str) -> str:

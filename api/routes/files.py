@@ -112,6 +112,7 @@ async def _write(request: Request, writing: Writing, length: int) -> None:
     try:
         async with asyncio.timeout(STALL_SECONDS) as patience:
             async for chunk in request.stream():
+                _check_length(writing.bytes + len(chunk), length)
                 await to_thread.run_sync(writing.write, chunk)
                 patience.reschedule(clock() + STALL_SECONDS)
     except TimeoutError as error:
@@ -120,8 +121,15 @@ async def _write(request: Request, writing: Writing, length: int) -> None:
     except ClientDisconnect as error:
         detail = f"the connection ended after {writing.bytes} of {length} bytes"
         raise InvalidError(detail) from error
-    if writing.bytes != length:
+    if writing.bytes < length:
         detail = f"the body has {writing.bytes} bytes, Content-Length says {length}"
+        raise InvalidError(detail)
+
+
+def _check_length(come: int, length: int) -> None:
+    """Check that no more comes than was said: a body in chunks has no end of its own."""
+    if come > length:
+        detail = f"the body has more than the {length} bytes that Content-Length says"
         raise InvalidError(detail)
 
 
