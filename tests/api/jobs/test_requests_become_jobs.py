@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from api.errors import BusyError, ConflictError, InvalidError, TooManyError
 from api.jobs.cancelling import cancel
@@ -172,6 +173,26 @@ def test_cancelling_a_batch_ends_what_waits_and_asks_what_runs(ledger: Ledger) -
     ledger.queue.finish(lease, Ending(Outcome.CANCELLED, "asked for"))
     assert ledger.job(job_id).state == State.CANCELLED
     assert ledger.queue.claim("w") is None
+
+
+def test_cancelling_a_batch_counts_its_jobs_once_however_many_they_are(ledger: Ledger) -> None:
+    """Counting all of them after each kept everybody else from the database for half a minute."""
+    props = [f"p{number}" for number in range(20)]
+    model = ledger.file(FileKind.MODEL, "m")
+    properties = [ledger.file(FileKind.PROPERTY, prop) for prop in props]
+    job_id = ledger.submit(kind="prove", model=model, properties=properties)
+    seen: list[str] = []
+
+    def note(*told: Any) -> None:
+        seen.append(told[2])
+
+    event.listen(ledger.database.engine, "before_cursor_execute", note)
+    ledger.database.write(lambda c: cancel(c, ledger.tenant, job_id))
+    event.remove(ledger.database.engine, "before_cursor_execute", note)
+
+    assert ledger.job(job_id).state == State.CANCELLED
+    counts = [query for query in seen if "SELECT jobs.state" in query and "parent_id" in query]
+    assert len(counts) == 1
 
 
 def test_cancelling_what_has_ended_changes_nothing(ledger: Ledger) -> None:
