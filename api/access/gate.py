@@ -10,6 +10,7 @@ change something must also come from a page of this server, by the header that b
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from api.access.keys import identify, identify_session
+from api.access.standing import Standing
 from api.errors import ForbiddenError, UnauthenticatedError
 from api.problems import problem_response
 
@@ -65,7 +67,8 @@ class Gate:
         except Exception as error:  # noqa: BLE001 - answered as errors behind the gate are
             await _turned_away(request, error)(scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = caller
+        standing = Standing(partial(self._identify, request))
+        scope.setdefault("state", {}).update(caller=caller, standing=standing)
         await self._app(scope, receive, send)
 
     def _identify(self, request: Request) -> Caller:

@@ -80,9 +80,7 @@ def failure(title: str, detail: str, **more: object) -> dict[str, Any]:
     return {"problem": {"title": title, "detail": detail, **more}}
 
 
-def _end_dependents(
-    connection: Connection, job_id: str, state: State, batches: set[str]
-) -> None:
+def _end_dependents(connection: Connection, job_id: str, state: State, batches: set[str]) -> None:
     query = select(needs.c.job_id).where(needs.c.needed_id == job_id).order_by(needs.c.job_id)
     for (dependent,) in connection.execute(query).all():
         why = failure("A job that this one needs came to nothing", f"job {job_id} is {state}")

@@ -11,6 +11,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Query, Request
 
 from api.access.caller import Caller
+from api.access.standing import Standing
 from api.schemas import Scope
 from api.server import Server
 
@@ -25,6 +26,10 @@ async def _caller(request: Request) -> Caller:
     return cast("Caller", request.state.caller)
 
 
+async def _standing(request: Request) -> Standing:
+    return cast("Standing", request.state.standing)
+
+
 def _with_scope(scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN202 - FastAPI's own type
     async def check(request: Request) -> Caller:
         caller = await _caller(request)
@@ -36,6 +41,7 @@ def _with_scope(scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN202 -
 
 TheServer = Annotated[Server, Depends(_server)]
 Anyone = Annotated[Caller, Depends(_caller)]
+TheStanding = Annotated[Standing, Depends(_standing)]
 Reader = Annotated[Caller, _with_scope(Scope.READ)]
 Writer = Annotated[Caller, _with_scope(Scope.WRITE)]
 Admin = Annotated[Caller, _with_scope(Scope.ADMIN)]

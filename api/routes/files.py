@@ -19,6 +19,7 @@ from api.errors import (
     NotFoundError,
     StalledError,
     TooLargeError,
+    UnauthenticatedError,
 )
 from api.files import Upload, file_page, find_file, keep_upload, remove_file
 from api.problems import problems
@@ -102,6 +103,9 @@ async def _receive(
         if expected is not None and writing.sha256 != expected:
             detail = f"the body has the SHA-256 {writing.sha256}, not {expected}"
             raise InvalidError(detail)
+        if not await to_thread.run_sync(request.state.standing.is_good):
+            detail = "the key has ended while the file came in"
+            raise UnauthenticatedError(detail)
         summary = await server.inspector.inspect(writing.path, upload.kind)
         return await to_thread.run_sync(keep_upload, server.database, upload, writing, summary)
 
