@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
+from api.blobs import storage_errors
 from api.sandbox.child import start
 from api.sandbox.confinement import Confinement, Limits
 from api.sandbox.folder import remove
@@ -242,7 +243,8 @@ class LocalRooms:
     def open(self, name: str) -> Iterator[Room]:
         """Return a room that is gone, and its command with it, when the context ends."""
         folder = self.settings.job_dir / name
-        folder.mkdir(parents=True)
+        with storage_errors():
+            folder.mkdir(parents=True)
         try:
             memory_bytes, compiled = self.settings.job_memory_bytes, self.settings.compiled_dir
             room = FolderRoom(folder, memory_bytes, MOST_FILE_BYTES, compiled)
