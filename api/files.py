@@ -8,7 +8,6 @@ what it is said to be and lies in the blob folder for good.
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -24,8 +23,7 @@ from api.blobs import storage_errors
 from api.database.tables import artifacts, files, jobs, proofs
 from api.errors import BusyError, ConflictError, InvalidError, NotFoundError
 from api.file_register import FileRecord, register
-from api.jobs.attempt import InspectionError, inspect
-from api.jobs.commands import inspection
+from api.jobs.attempt import InspectionError, inspect_file
 from api.jobs.room import FolderRoom
 from api.jobs.states import UNFINISHED
 from api.sandbox.folder import remove
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
 
 INSPECTIONS_AT_ONCE = 2
 INSPECTION_WAIT_SECONDS = 60.0
-MOST_SUMMARY_BYTES = 1 << 17
 NAMES = {
     FileKind.MODEL: "model.onnx",
     FileKind.PROPERTY: "property.vnnlib",
@@ -107,21 +104,11 @@ class Inspector:
                 shutil.copyfile(path, folder / NAMES[kind])
             memory = self._settings.job_memory_bytes
             room = FolderRoom(folder, memory, self._settings.upload_bytes)
-            report = inspect(room, inspection(kind, NAMES[kind]))
+            return inspect_file(room, kind, NAMES[kind])
         except InspectionError as error:
             raise InvalidError(str(error)) from error
         finally:
             remove(folder)
-        return _short(report["summary"])
-
-
-def _short(summary: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a file is, if it can be told in short: lists tell it of many files at once."""
-    size = len(json.dumps(summary))
-    if size > MOST_SUMMARY_BYTES:
-        detail = f"a description of the file takes {size} bytes; at most {MOST_SUMMARY_BYTES} may"
-        raise InvalidError(detail)
-    return summary
 
 
 def find_file(connection: Connection, tenant: str, kind: FileKind, sha256: str) -> StoredFile:

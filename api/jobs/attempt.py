@@ -22,6 +22,7 @@ from api.jobs.inputs import find_inputs, find_subject
 from api.jobs.progress import Progress
 from api.jobs.queue import Ending, MadeFile
 from api.jobs.room import TAIL_BYTES
+from api.jobs.said import read_said
 from api.jobs.states import Outcome
 from api.schemas import FileKind
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 INSPECTION_SECONDS = 120.0
+MOST_SUMMARY_BYTES = 1 << 17
 REFUSED_STATUSES = (2, 3)
 
 Watch = Callable[[], Outcome | None]
@@ -140,8 +142,7 @@ class _Attempt:
             return None
         summary = known
         if output.kind == FileKind.MODEL:
-            words = inspection(FileKind.MODEL, output.file_name)
-            summary = dict(inspect(self.room, words, self.watch)["summary"])
+            summary = inspect_file(self.room, FileKind.MODEL, output.file_name, self.watch)
         with self.workshop.blobs.writing() as writing:
             while part := self.room.part(output.file_name, writing.bytes):
                 writing.write(part)
@@ -149,6 +150,27 @@ class _Attempt:
             sha256, size = writing.keep(), writing.bytes
         name, media_type = output.file_name.rpartition("/")[2], output.media_type
         return MadeFile(output.name, name, sha256, size, media_type, output.kind, summary)
+
+
+def inspect_file(
+    room: Room, kind: FileKind, file_name: str, watch: Watch | None = None
+) -> Mapping[str, Any]:
+    """Return what a file is, if it can be told in short: lists tell it of many files at once.
+
+    Raises:
+        InspectionError: The file was refused.
+        EndedError: The watch asked for it.
+    """
+    summary = inspect(room, inspection(kind, file_name), watch).get("summary")
+    named = ("network", "property") if kind == FileKind.PROOF else ()
+    if not isinstance(summary, dict) or not all(isinstance(summary.get(n), str) for n in named):
+        msg = "what was said of the file is no description of one"
+        raise InspectionError(msg)
+    size = len(json.dumps(summary))
+    if size > MOST_SUMMARY_BYTES:
+        msg = f"a description of the file takes {size} bytes; at most {MOST_SUMMARY_BYTES} may"
+        raise InspectionError(msg)
+    return summary
 
 
 def inspect(room: Room, words: Sequence[str], watch: Watch | None = None) -> Mapping[str, Any]:
@@ -205,7 +227,7 @@ def _ending(status: int, said: Said, order: Command | None, folder: str) -> Endi
     if status in _LIMITS:
         outcome, detail = _LIMITS[status]
         return Ending(outcome, detail, status, None, {"title": "Limit", "detail": detail})
-    answer = _read_json(said.answer)
+    answer = None if said.answer is None else read_said(said.answer)
     if status == 0 or (answer is not None and "accepted" in answer):
         if answer is None:
             return Ending(Outcome.CRASHED, "the command gave no answer", status)
@@ -237,22 +259,6 @@ _WORDS = {
     Outcome.RELEASED: "the worker was told to stop",
     Outcome.LOST: "the lease was lost",
 }
-
-
-def _read_json(text: bytes | None) -> dict[str, Any] | None:
-    if text is None:
-        return None
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _refuse(constant: str) -> None:
-    """Refuse NaN and infinities, which are not JSON and no database takes."""
-    msg = f"{constant} is not JSON"
-    raise ValueError(msg)
 
 
 def _text(value: object) -> str:

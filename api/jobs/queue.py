@@ -21,6 +21,7 @@ from api.jobs import event_log
 from api.jobs.ending import end, failure
 from api.jobs.states import UNFINISHED, Outcome, State
 from verifier.errors import VerifierError
+from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,7 +108,7 @@ class Ending:
     def verdict(self) -> str | None:
         """The verdict, if the answer has one."""
         verdict = (self.result or {}).get("verdict")
-        return verdict if isinstance(verdict, str) else None
+        return verdict if verdict in tuple(Verdict) else None
 
 
 _STATES = {
