@@ -52,7 +52,7 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
         redirect_slashes=False,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
-        responses=problems(400, 401, 403, 404, 405, 413, 422, 429, 500, 503),
+        responses=problems(400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503),
     )
     app.state.server = server
     _add_routes(app)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from anyio import to_thread
 from sqlalchemy import select
@@ -30,7 +32,7 @@ from api.sandbox.folder import remove
 from api.schemas import FileKind, FilePage, StoredFile
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from sqlalchemy.engine import Connection, Row
 
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
     from api.database.connection import Database
     from api.settings import Settings
 
-INSPECTIONS_AT_ONCE = 2
+INSPECTIONS_AT_ONCE = 3
+INSPECTIONS_OF_A_TENANT = 2
 INSPECTION_WAIT_SECONDS = 60.0
 NAMES = {
     FileKind.MODEL: "model.onnx",
@@ -68,6 +71,8 @@ class Upload:
 class Inspector:
     """Has files looked at, in a sandbox, a few at a time.
 
+    Looking may take minutes, so no tenant gets all the places.
+
     Args:
         settings: Where to work, and how much memory it may take.
     """
@@ -75,25 +80,32 @@ class Inspector:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._places = asyncio.Semaphore(INSPECTIONS_AT_ONCE)
+        # Kept as long as one of the tenant's uploads holds it.
+        self._own: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
+    async def inspect(self, path: Path, upload: Upload) -> Mapping[str, Any]:
         """Return what a file is.
 
         Raises:
             InvalidError: It is not what it is said to be, or uses what is not supported.
             BusyError: Too many files wait to be looked at.
         """
-        try:
-            # Whoever waits here holds no thread: other requests go on.
-            async with asyncio.timeout(INSPECTION_WAIT_SECONDS):
-                await self._places.acquire()
-        except TimeoutError as error:
-            detail = "too many files wait to be looked at"
-            raise BusyError(detail, INSPECTION_WAIT_SECONDS) from error
-        try:
-            return await to_thread.run_sync(self._inspect, path, kind)
-        finally:
-            self._places.release()
+        async with self._place(upload.caller.tenant):
+            return await to_thread.run_sync(self._inspect, path, upload.kind)
+
+    @asynccontextmanager
+    async def _place(self, tenant: str) -> AsyncIterator[None]:
+        own = self._own.setdefault(tenant, asyncio.Semaphore(INSPECTIONS_OF_A_TENANT))
+        async with AsyncExitStack() as held:
+            try:
+                # Whoever waits here holds no thread: other requests go on.
+                async with asyncio.timeout(INSPECTION_WAIT_SECONDS):
+                    await held.enter_async_context(own)
+                    await held.enter_async_context(self._places)
+            except TimeoutError as error:
+                detail = "too many files wait to be looked at"
+                raise BusyError(detail, INSPECTION_WAIT_SECONDS) from error
+            yield
 
     def _inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
         with storage_errors():

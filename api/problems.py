@@ -36,7 +36,7 @@ STATUSES = {
     403: "The key does not have the scope",
     404: "Not there, or not yours",
     405: "Not with this method",
-    408: "An upload that does not go on",
+    408: "A body that does not come",
     409: "It contradicts what is there",
     411: "An upload without Content-Length",
     413: "Too large",

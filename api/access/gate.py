@@ -64,12 +64,16 @@ class Gate:
         try:
             caller = await to_thread.run_sync(self._identify, request)
             self._server.rate.take(f"{caller.tenant}/{caller.actor}")
+            self._server.crowd.enter(caller.tenant)
         except Exception as error:  # noqa: BLE001 - answered as errors behind the gate are
             await _turned_away(request, error)(scope, receive, send)
             return
         standing = Standing(partial(self._identify, request))
         scope.setdefault("state", {}).update(caller=caller, standing=standing)
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._server.crowd.leave(caller.tenant)
 
     def _identify(self, request: Request) -> Caller:
         address = request.client.host if request.client else ""

@@ -50,7 +50,7 @@ BYTES: dict[int | str, dict[str, Any]] = {
         },
     }
 }
-_UPLOAD = problems(408, 411, 507)
+_UPLOAD = problems(411, 507)
 _BODY = {
     "requestBody": {
         "required": True,
@@ -106,7 +106,7 @@ async def _receive(
         if not await to_thread.run_sync(request.state.standing.is_good):
             detail = "the key has ended while the file came in"
             raise UnauthenticatedError(detail)
-        summary = await server.inspector.inspect(writing.path, upload.kind)
+        summary = await server.inspector.inspect(writing.path, upload)
         return await to_thread.run_sync(keep_upload, server.database, upload, writing, summary)
 
 
