@@ -22,6 +22,7 @@ from sqlalchemy import select
 from api.access import audit
 from api.access.keys import when
 from api.blobs import storage_errors
+from api.database.paging import fitting, size_of
 from api.database.tables import artifacts, files, jobs, proofs
 from api.errors import BusyError, ConflictError, InvalidError, NotFoundError
 from api.file_register import FileRecord, register
@@ -143,12 +144,15 @@ def file_page(
     connection: Connection, tenant: str, kind: FileKind, cursor: str | None, most: int
 ) -> FilePage:
     """Return a tenant's files of a kind in pages, by their hash."""
-    query = select(files).where(files.c.tenant == tenant, files.c.kind == kind)
+    own = (files.c.tenant == tenant, files.c.kind == kind)
+    query = select(files.c.sha256, size_of(files.c.summary)).where(*own)
     if cursor is not None:
         query = query.where(files.c.sha256 > cursor)
     rows = connection.execute(query.order_by(files.c.sha256).limit(most + 1)).all()
-    items = [_stored(row) for row in rows[:most]]
-    return FilePage(items=items, next_cursor=items[-1].sha256 if len(rows) > most else None)
+    hashes, following = fitting(rows, most)
+    found = select(files).where(*own, files.c.sha256.in_(hashes)).order_by(files.c.sha256)
+    items = [_stored(row) for row in connection.execute(found)]
+    return FilePage(items=items, next_cursor=following)
 
 
 def keep_upload(
