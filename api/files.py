@@ -172,7 +172,7 @@ def keep_upload(
 
 
 def remove_file(connection: Connection, caller: Caller, kind: FileKind, sha256: str) -> None:
-    """Forget a file; its bytes are swept later.
+    """Forget a file, and that jobs made it; its bytes are swept later.
 
     Raises:
         NotFoundError: There is none, or it is another tenant's.
@@ -182,8 +182,11 @@ def remove_file(connection: Connection, caller: Caller, kind: FileKind, sha256: 
     unfinished = select(jobs.c.id, jobs.c.request).where(
         jobs.c.tenant == caller.tenant, jobs.c.state.in_(UNFINISHED)
     )
+    own = select(jobs.c.id).where(jobs.c.tenant == caller.tenant)
+    made = (artifacts.c.sha256 == sha256, artifacts.c.job_id.in_(own))
+    makers = connection.execute(select(artifacts.c.job_id).where(*made)).scalars().all()
     for row in connection.execute(unfinished):
-        if sha256 in str(row.request):
+        if any(name in str(row.request) for name in (sha256, *makers)):
             detail = f"job {row.id} is not finished and works with {kind} {sha256}"
             raise ConflictError(detail)
     connection.execute(
@@ -194,6 +197,7 @@ def remove_file(connection: Connection, caller: Caller, kind: FileKind, sha256: 
     connection.execute(
         proofs.delete().where(proofs.c.tenant == caller.tenant, proofs.c.sha256 == sha256)
     )
+    connection.execute(artifacts.delete().where(*made))
     audit.note(connection, caller, "remove", f"{kind}/{sha256}")
 
 

@@ -20,7 +20,7 @@ def size_of(column: Column[Any]) -> ColumnElement[int]:
     return func.length(cast(column, Text))
 
 
-def fitting(rows: Sequence[Row[Any]], most: int) -> tuple[list[str], str | None]:
+def fitting(rows: Sequence[Row[str, int]], most: int) -> tuple[list[str], str | None]:
     """Return the keys of the rows that make a page, and the last one if there are more.
 
     Args:

@@ -24,6 +24,7 @@ from api.jobs.queue import Ending, MadeFile
 from api.jobs.room import TAIL_BYTES
 from api.jobs.said import read_said
 from api.jobs.states import Outcome
+from api.quota import stored_bytes
 from api.schemas import FileKind
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class _Attempt:
         database, seconds = self.workshop.database, self.workshop.settings.job_seconds
         inputs = database.read(lambda connection: find_inputs(connection, lease))
         order = command(lease.kind, lease.request, inputs)
+        if order.outputs and (full := self._why_full(lease.tenant)):
+            return Ending(Outcome.REFUSED, full, problem={"title": "No room left", "detail": full})
         while (facts := self.room.facts()) is None:
             _go_on(self.watch)
         for name, sha256 in order.inputs.items():
@@ -135,6 +138,12 @@ class _Attempt:
         made = [file for file in kept if file is not None]
         self.workshop.at("after files")
         return Ending(Outcome.ANSWERED, "", status, ending.result, None, made)
+
+    def _why_full(self, tenant: str) -> str:
+        """Return why a tenant's jobs may leave nothing more; nothing if they may."""
+        stored = self.workshop.database.read(lambda connection: stored_bytes(connection, tenant))
+        most = self.workshop.settings.tenant_bytes
+        return f"{stored} bytes are stored; a tenant may store {most}" if stored >= most else ""
 
     def _keep(self, output: Output, known: Mapping[str, Any]) -> MadeFile | None:
         """Keep a file that the command has left; None where it has not."""
