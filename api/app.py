@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from api.access.gate import Gate
 from api.body_limit import BodyLimit
+from api.defects import Defects
 from api.jobs.warming import warm_up
 from api.measures import Measured
 from api.openapi import describe
@@ -59,6 +60,7 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
     add_problems(app, error_response)
     describe(app)
     # The outermost comes last.
+    app.add_middleware(Defects, respond=error_response)
     app.add_middleware(BodyLimit)
     app.add_middleware(Gate, server=server, tokens=tokens)
     app.add_middleware(SecurityHeaders)

@@ -7,6 +7,7 @@ import logging
 import reprlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -80,7 +81,9 @@ def problem_response(request: Request, error: Exception) -> JSONResponse:
         # Of a defect all is told; a disk or a database in trouble would fill the log.
         is_defect = problem.status == HTTPStatus.INTERNAL_SERVER_ERROR
         trace = error if is_defect else None
-        _log.error("%s %s: %s", request.method, request.url.path, problem.detail, exc_info=trace)
+        # What a stranger asked for is quoted: a line of the log is to be a line.
+        place = quote(request.url.path)
+        _log.error("%s %s: %s", request.method, place, problem.detail, exc_info=trace)
     document = problem.model_dump(mode="json")
     return JSONResponse(document, problem.status, headers=headers, media_type=MEDIA_TYPE)
 
