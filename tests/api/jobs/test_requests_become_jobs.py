@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from api.errors import BusyError, ConflictError, InvalidError, TooManyError
+from api.jobs import submit
 from api.jobs.cancelling import cancel
 from api.jobs.inputs import find_inputs
 from api.jobs.queue import Ending
@@ -274,3 +277,16 @@ def test_a_tenant_and_the_server_take_so_many_jobs(ledger: Ledger) -> None:
     assert busy.value.headers["Retry-After"]
     ledger.finish(ledger.claim())
     small.prove("m", "r")
+
+
+def test_jobs_that_were_cancelled_count_as_long_as_they_are_kept(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "KEPT_FOR_EACH_UNFINISHED", 3)
+    small = ledger.with_settings(tenant_jobs=1)
+    for _ in range(3):
+        job_id = small.prove()
+        ledger.database.write(partial(cancel, tenant=ledger.tenant, job_id=job_id))
+    with pytest.raises(TooManyError, match="3 jobs are kept"):
+        small.prove()
+    replace(small, tenant="two").prove()
