@@ -176,11 +176,11 @@ def remove_file(connection: Connection, caller: Caller, kind: FileKind, sha256: 
         ConflictError: An unfinished job works with files like this.
     """
     find_file(connection, caller.tenant, kind, sha256)
-    unfinished = select(jobs.c.id, jobs.c.request).where(
+    unfinished = select(jobs.c.id, jobs.c.request, jobs.c.model).where(
         jobs.c.tenant == caller.tenant, jobs.c.state.in_(UNFINISHED)
     )
     for row in connection.execute(unfinished):
-        if sha256 in str(row.request):
+        if sha256 == row.model or sha256 in str(row.request):
             detail = f"job {row.id} is not finished and works with {kind} {sha256}"
             raise ConflictError(detail)
     connection.execute(
