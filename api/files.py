@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
@@ -26,13 +24,13 @@ from api.errors import BusyError, ConflictError, InvalidError, NotFoundError
 from api.file_register import FileRecord, register
 from api.jobs.attempt import InspectionError, inspect
 from api.jobs.commands import inspection
-from api.jobs.room import FolderRoom
+from api.jobs.room import LocalRooms
 from api.jobs.states import UNFINISHED
-from api.sandbox.folder import remove
 from api.schemas import FileKind, FilePage, StoredFile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from sqlalchemy.engine import Connection, Row
 
@@ -99,19 +97,15 @@ class Inspector:
             self._places.release()
 
     def _inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
-        with storage_errors():
-            self._settings.job_dir.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=self._settings.job_dir))
-        try:
+        rooms, name = LocalRooms(self._settings, self._settings.upload_bytes), NAMES[kind]
+        with ExitStack() as stack:
             with storage_errors():
-                shutil.copyfile(path, folder / NAMES[kind])
-            memory = self._settings.job_memory_bytes
-            room = FolderRoom(folder, memory, self._settings.upload_bytes)
-            report = inspect(room, inspection(kind, NAMES[kind]))
-        except InspectionError as error:
-            raise InvalidError(str(error)) from error
-        finally:
-            remove(folder)
+                room = stack.enter_context(rooms.open_aside("inspect"))
+                room.copy(path, name)
+            try:
+                report = inspect(room, inspection(kind, name))
+            except InspectionError as error:
+                raise InvalidError(str(error)) from error
         return _short(report["summary"])
 
 

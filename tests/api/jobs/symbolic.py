@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program in place of ``mucg4`` that computes with names: what it makes says what it was made of.
+"""A program in place of ``mucg4`` that computes with names: what it makes says of what.
 
-Files contain terms, such as ``m`` or ``prove(m, p)``. A command reads the files that its words name,
-by the parser of the real command line, and leaves terms where the real one leaves files. So what a
-job has worked on can be read off its answer, however the files got there.
+Files contain terms, such as ``m`` or ``prove(m, p)``. A command reads the files that its words
+name, by the parser of the real command line, and leaves terms where the real one leaves files. So
+what a job has worked on can be read off its answer, however the files got there.
 """
 
 from __future__ import annotations
