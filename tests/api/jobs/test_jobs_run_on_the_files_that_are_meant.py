@@ -173,6 +173,41 @@ def test_proofs_of_other_tenants_are_not_used(stage: Stage) -> None:
     assert stage.of(job_id) == reverified("v", "p", "m")
 
 
+def test_proofs_that_other_tenants_make_are_not_waited_for(stage: Stage) -> None:
+    other = Ledger(stage.ledger.database, "another", stage.ledger.settings)
+    under_way = other.prove("m", "p")
+    job_id = stage.ledger.submit(
+        kind="reverify", original=sha256("m"), model=sha256("v"), properties=[sha256("p")]
+    )
+
+    stage.run_all()
+
+    assert under_way not in stage.ledger.job(job_id).needs
+    assert stage.of(job_id) == reverified("v", "p", "m")
+
+
+def test_a_proof_of_something_else_is_no_proof(stage: Stage) -> None:
+    for original, prop in ("mp", "nq"):
+        stage.ledger.submit(kind="prove", model=sha256(original), properties=[sha256(prop)])
+    stage.run_all()
+    asked = [
+        (
+            stage.ledger.submit(
+                kind="reverify",
+                original=sha256(original),
+                model=sha256(variant),
+                properties=[sha256(prop)],
+            ),
+            reverified(variant, prop, original),
+        )
+        for original, variant, prop in ("mvq", "nwp")
+    ]
+
+    stage.run_all()
+
+    assert [stage.of(job_id) for job_id, _ in asked] == [term for _, term in asked]
+
+
 def test_a_job_whose_model_is_gone_runs_on_no_other(stage: Stage) -> None:
     maker = stage.ledger.submit(kind="compress", model=sha256("m"), method="one_way")
     job_id = stage.ledger.submit(
