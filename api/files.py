@@ -22,15 +22,13 @@ from api.blobs import storage_errors
 from api.database.tables import artifacts, files, jobs, proofs
 from api.errors import BusyError, ConflictError, InvalidError, NotFoundError
 from api.file_register import FileRecord, register
-from api.jobs.attempt import InspectionError, inspect
-from api.jobs.commands import inspection
+from api.jobs.attempt import InspectionError, describe
 from api.jobs.room import LocalRooms
 from api.jobs.states import UNFINISHED
 from api.schemas import FileKind, FilePage, StoredFile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from pathlib import Path
 
     from sqlalchemy.engine import Connection, Row
 
@@ -77,8 +75,8 @@ class Inspector:
         self._settings = settings
         self._places = asyncio.Semaphore(INSPECTIONS_AT_ONCE)
 
-    async def inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
-        """Return what a file is.
+    async def inspect(self, writing: Writing, kind: FileKind) -> Mapping[str, Any]:
+        """Return what a file is that has come in.
 
         Raises:
             InvalidError: It is not what it is said to be, or uses what is not supported.
@@ -92,21 +90,21 @@ class Inspector:
             detail = "too many files wait to be looked at"
             raise BusyError(detail, INSPECTION_WAIT_SECONDS) from error
         try:
-            return await to_thread.run_sync(self._inspect, path, kind)
+            return await to_thread.run_sync(self._inspect, writing, kind)
         finally:
             self._places.release()
 
-    def _inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
+    def _inspect(self, writing: Writing, kind: FileKind) -> Mapping[str, Any]:
         rooms, name = LocalRooms(self._settings, self._settings.upload_bytes), NAMES[kind]
         with ExitStack() as stack:
             with storage_errors():
                 room = stack.enter_context(rooms.open_aside("inspect"))
-                room.copy(path, name)
+                room.copy(writing.path, name)
             try:
-                report = inspect(room, inspection(kind, name))
+                summary = describe(room, (kind, name, writing.sha256))
             except InspectionError as error:
                 raise InvalidError(str(error)) from error
-        return _short(report["summary"])
+        return _short(summary)
 
 
 def _short(summary: Mapping[str, Any]) -> Mapping[str, Any]:

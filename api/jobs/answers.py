@@ -34,4 +34,6 @@ def is_answer(words: Sequence[str], status: int, said: Mapping[str, Any]) -> boo
     if name == "certificate check":
         judged = {0: True, REJECTED_STATUS: False}
         return status in judged and said.get("accepted") is judged[status]
+    if name == "inspect" and not isinstance(said.get("summary"), dict):
+        return False
     return status == 0 and (name not in VERIFYING or said.get("verdict") in tuple(Verdict))

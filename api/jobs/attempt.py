@@ -152,16 +152,38 @@ class _Attempt:
                 raise InspectionError(msg)
             return None
         summary = known
-        if output.kind == FileKind.MODEL:
-            words = inspection(FileKind.MODEL, output.file_name)
-            summary = dict(inspect(self.room, words, self.watch)["summary"])
         with self.workshop.blobs.writing() as writing:
             while part := self.room.part(output.file_name, writing.bytes):
                 writing.write(part)
                 _go_on(self.watch)
+            if output.kind == FileKind.MODEL:
+                file = (output.kind, output.file_name, writing.sha256)
+                summary = describe(self.room, file, self.watch)
             sha256, size = writing.keep(), writing.bytes
         name, media_type = output.file_name.rpartition("/")[2], output.media_type
         return MadeFile(output.name, name, sha256, size, media_type, output.kind, summary)
+
+
+def describe(
+    room: Room, file: tuple[FileKind, str, str], watch: Watch | None = None
+) -> Mapping[str, Any]:
+    """Have a file in a room looked at, and return what it is.
+
+    Args:
+        room: The room.
+        file: What it is said to be, its name and its SHA-256.
+        watch: Says whether to stop.
+
+    Raises:
+        InspectionError: The file was refused, or it is another one.
+        EndedError: The watch asked for it.
+    """
+    kind, name, sha256 = file
+    said = inspect(room, inspection(kind, name), watch)
+    if said.get("sha256") != sha256:
+        msg = f"{name} is not the file that was looked at"
+        raise InspectionError(msg)
+    return dict(said["summary"])
 
 
 def inspect(room: Room, words: Sequence[str], watch: Watch | None = None) -> Mapping[str, Any]:

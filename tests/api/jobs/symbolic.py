@@ -17,6 +17,7 @@ from api.blobs import Blobs
 from api.jobs.attempt import Workshop
 from api.jobs.room import Facts, Look, Said
 from api.jobs.worker import Worker
+from tests.api.jobs.ledger import sha256
 from verifier.cli.main import make_parser
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class SymbolicRoom:
     """A room in which the symbolic program runs, at once.
 
     Attributes:
-        changes: Put in place of what it says: exit status, answer, or files it leaves.
+        changes: Put in place of what it says: exit status, answer, or files it leaves; under
+            ``inspect`` for that command, which looks at what a job has made.
         files: What lies there.
     """
 
@@ -55,7 +57,7 @@ class SymbolicRoom:
         """Run a command."""
         del seconds
         said, left = run(words, self.files)
-        changes = {} if words[0] == "inspect" else self.changes
+        changes = self.changes.get("inspect", {}) if words[0] == "inspect" else self.changes
         self.status = changes.get("status", 0)
         self.answer = json.dumps(changes.get("answer", said)).encode()
         self.files |= changes.get("left", left)
@@ -132,7 +134,8 @@ def run(words: Sequence[str], files: Files) -> tuple[dict[str, Any], Files]:
             return said | {"accepted": True, "of": _call("check", of, term)}, {}
         case _:
             assert command == "inspect"
-            return said | {"summary": {"fingerprint": f"print of {term(named.file)}"}}, {}
+            summary = {"fingerprint": f"print of {term(named.file)}"}
+            return said | {"summary": summary, "sha256": sha256(term(named.file))}, {}
 
 
 def _call(name: str, paths: Sequence[Path | None], term: Any) -> str:

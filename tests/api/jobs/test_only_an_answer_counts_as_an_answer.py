@@ -11,6 +11,7 @@ import pytest
 from api.jobs.answers import REJECTED_STATUS, is_answer
 from api.jobs.states import Outcome
 from api.schemas import FileKind
+from tests.api.jobs.ledger import sha256
 from tests.api.jobs.symbolic import Stage
 from verifier.cli.certificate import REJECTED
 
@@ -52,6 +53,7 @@ def test_the_checker_says_by_its_status_that_it_has_rejected() -> None:
         (("certificate", "check", "c"), 0, ACCEPTED),
         (("certificate", "check", "c"), REJECTED, REJECTION),
         (("inspect", "--kind", "model"), 0, {"command": "inspect", "summary": {}}),
+        (("compress", "--list"), 0, {"command": "compress", "methods": []}),
     ],
 )
 def test_an_answer_is_taken(words: tuple[str, ...], status: int, said: Answer) -> None:
@@ -150,3 +152,13 @@ def test_a_check_that_was_killed_after_it_had_accepted_has_not(
 
     assert (found.state, found.result) == ("failed", None)
     assert [attempt.outcome for attempt in found.attempts] == [Outcome.CRASHED]
+
+
+def test_what_is_kept_is_what_was_looked_at(ledger: Ledger, tmp_path: Path) -> None:
+    told = {"command": "inspect", "summary": {"fingerprint": "f"}, "sha256": sha256("another")}
+
+    found = job(ledger, tmp_path, "compress", inspect={"answer": told})
+
+    assert (found.state, found.artifacts) == ("failed", [])
+    assert found.problem is not None
+    assert "is not the file that was looked at" in found.problem["detail"]

@@ -33,8 +33,8 @@ def test_a_file_in_several_parts_is_whole_on_both_sides(rooms: LocalRooms, tmp_p
         for part in blobs.parts(sha256):
             room.append("model.onnx", part)
         taken = b""
-        while part := room.part("model.onnx", len(taken)):
-            taken += part
+        while found := room.part("model.onnx", len(taken)):
+            taken += found
 
     assert len(content) > PART_BYTES > CHUNK_BYTES
     assert hashlib.sha256(taken).hexdigest() == sha256
