@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
@@ -24,11 +22,9 @@ from api.blobs import storage_errors
 from api.database.tables import artifacts, files, jobs, proofs
 from api.errors import BusyError, ConflictError, InvalidError, NotFoundError
 from api.file_register import FileRecord, register
-from api.jobs.attempt import InspectionError, inspect
-from api.jobs.commands import inspection
-from api.jobs.room import FolderRoom
+from api.jobs.attempt import InspectionError, describe
+from api.jobs.room import LocalRooms
 from api.jobs.states import UNFINISHED
-from api.sandbox.folder import remove
 from api.schemas import FileKind, FilePage, StoredFile
 
 if TYPE_CHECKING:
@@ -79,8 +75,8 @@ class Inspector:
         self._settings = settings
         self._places = asyncio.Semaphore(INSPECTIONS_AT_ONCE)
 
-    async def inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
-        """Return what a file is.
+    async def inspect(self, writing: Writing, kind: FileKind) -> Mapping[str, Any]:
+        """Return what a file is that has come in.
 
         Raises:
             InvalidError: It is not what it is said to be, or uses what is not supported.
@@ -94,25 +90,21 @@ class Inspector:
             detail = "too many files wait to be looked at"
             raise BusyError(detail, INSPECTION_WAIT_SECONDS) from error
         try:
-            return await to_thread.run_sync(self._inspect, path, kind)
+            return await to_thread.run_sync(self._inspect, writing, kind)
         finally:
             self._places.release()
 
-    def _inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
-        with storage_errors():
-            self._settings.job_dir.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=self._settings.job_dir))
-        try:
+    def _inspect(self, writing: Writing, kind: FileKind) -> Mapping[str, Any]:
+        rooms, name = LocalRooms(self._settings, self._settings.upload_bytes), NAMES[kind]
+        with ExitStack() as stack:
             with storage_errors():
-                shutil.copyfile(path, folder / NAMES[kind])
-            memory = self._settings.job_memory_bytes
-            room = FolderRoom(folder, memory, self._settings.upload_bytes)
-            report = inspect(room, inspection(kind, NAMES[kind]))
-        except InspectionError as error:
-            raise InvalidError(str(error)) from error
-        finally:
-            remove(folder)
-        return _short(report["summary"])
+                room = stack.enter_context(rooms.open_aside("inspect"))
+                room.copy(writing.path, name)
+            try:
+                summary = describe(room, (kind, name, writing.sha256))
+            except InspectionError as error:
+                raise InvalidError(str(error)) from error
+        return _short(summary)
 
 
 def _short(summary: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -176,11 +168,11 @@ def remove_file(connection: Connection, caller: Caller, kind: FileKind, sha256: 
         ConflictError: An unfinished job works with files like this.
     """
     find_file(connection, caller.tenant, kind, sha256)
-    unfinished = select(jobs.c.id, jobs.c.request).where(
+    unfinished = select(jobs.c.id, jobs.c.request, jobs.c.model).where(
         jobs.c.tenant == caller.tenant, jobs.c.state.in_(UNFINISHED)
     )
     for row in connection.execute(unfinished):
-        if sha256 in str(row.request):
+        if sha256 == row.model or sha256 in str(row.request):
             detail = f"job {row.id} is not finished and works with {kind} {sha256}"
             raise ConflictError(detail)
     connection.execute(

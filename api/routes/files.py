@@ -102,7 +102,7 @@ async def _receive(
         if expected is not None and writing.sha256 != expected:
             detail = f"the body has the SHA-256 {writing.sha256}, not {expected}"
             raise InvalidError(detail)
-        summary = await server.inspector.inspect(writing.path, upload.kind)
+        summary = await server.inspector.inspect(writing, upload.kind)
         return await to_thread.run_sync(keep_upload, server.database, upload, writing, summary)
 
 
