@@ -31,7 +31,7 @@ router = APIRouter(tags=["files"])
 STALL_SECONDS = 60.0
 
 
-def _kind(request: Request) -> FileKind:
+async def _kind(request: Request) -> FileKind:
     return FOLDERS[request.url.path.split("/")[2]]
 
 
