@@ -8,11 +8,8 @@ what it is said to be and lies in the blob folder for good.
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -26,10 +23,9 @@ from api.database.paging import fitting, size_of
 from api.database.tables import artifacts, files, jobs, proofs
 from api.errors import BusyError, ConflictError, InvalidError, NotFoundError
 from api.file_register import FileRecord, register
-from api.jobs.attempt import InspectionError, inspect_file
-from api.jobs.room import FolderRoom
+from api.jobs.attempt import InspectionError, describe
+from api.jobs.room import LocalRooms
 from api.jobs.states import UNFINISHED
-from api.sandbox.folder import remove
 from api.schemas import FileKind, FilePage, StoredFile
 
 if TYPE_CHECKING:
@@ -84,15 +80,15 @@ class Inspector:
         # Kept as long as one of the tenant's uploads holds it.
         self._own: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def inspect(self, path: Path, upload: Upload) -> Mapping[str, Any]:
-        """Return what a file is.
+    async def inspect(self, writing: Writing, upload: Upload) -> Mapping[str, Any]:
+        """Return what a file is that has come in.
 
         Raises:
             InvalidError: It is not what it is said to be, or uses what is not supported.
             BusyError: Too many files wait to be looked at.
         """
         async with self._place(upload.caller.tenant):
-            return await to_thread.run_sync(self._inspect, path, upload.kind)
+            return await to_thread.run_sync(self._inspect, writing, upload.kind)
 
     @asynccontextmanager
     async def _place(self, tenant: str) -> AsyncIterator[None]:
@@ -108,20 +104,16 @@ class Inspector:
                 raise BusyError(detail, INSPECTION_WAIT_SECONDS) from error
             yield
 
-    def _inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
-        with storage_errors():
-            self._settings.job_dir.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=self._settings.job_dir))
-        try:
+    def _inspect(self, writing: Writing, kind: FileKind) -> Mapping[str, Any]:
+        rooms, name = LocalRooms(self._settings, self._settings.upload_bytes), NAMES[kind]
+        with ExitStack() as stack:
             with storage_errors():
-                shutil.copyfile(path, folder / NAMES[kind])
-            memory = self._settings.job_memory_bytes
-            room = FolderRoom(folder, memory, self._settings.upload_bytes)
-            return inspect_file(room, kind, NAMES[kind])
-        except InspectionError as error:
-            raise InvalidError(str(error)) from error
-        finally:
-            remove(folder)
+                room = stack.enter_context(rooms.open_aside("inspect"))
+                room.copy(writing.path, name)
+            try:
+                return describe(room, (kind, name, writing.sha256))
+            except InspectionError as error:
+                raise InvalidError(str(error)) from error
 
 
 def find_file(connection: Connection, tenant: str, kind: FileKind, sha256: str) -> StoredFile:
@@ -179,14 +171,14 @@ def remove_file(connection: Connection, caller: Caller, kind: FileKind, sha256: 
         ConflictError: An unfinished job works with files like this.
     """
     find_file(connection, caller.tenant, kind, sha256)
-    unfinished = select(jobs.c.id, jobs.c.request).where(
+    unfinished = select(jobs.c.id, jobs.c.request, jobs.c.model).where(
         jobs.c.tenant == caller.tenant, jobs.c.state.in_(UNFINISHED)
     )
     own = select(jobs.c.id).where(jobs.c.tenant == caller.tenant)
     made = (artifacts.c.sha256 == sha256, artifacts.c.job_id.in_(own))
     makers = connection.execute(select(artifacts.c.job_id).where(*made)).scalars().all()
     for row in connection.execute(unfinished):
-        if any(name in str(row.request) for name in (sha256, *makers)):
+        if sha256 == row.model or any(name in str(row.request) for name in (sha256, *makers)):
             detail = f"job {row.id} is not finished and works with {kind} {sha256}"
             raise ConflictError(detail)
     connection.execute(

@@ -18,6 +18,7 @@ from api.database.connection import now
 from api.database.tables import artifacts, attempts, jobs, needs
 from api.file_register import FileRecord, register
 from api.jobs import event_log
+from api.jobs.answers import VERIFYING
 from api.jobs.ending import end, failure
 from api.jobs.states import UNFINISHED, Outcome, State
 from verifier.errors import VerifierError
@@ -217,7 +218,7 @@ class Queue:
             _keep_file(connection, lease, made)
         if ending.outcome in _STATES:
             fields: dict[str, Any] = {"result": ending.result, "problem": ending.problem}
-            fields["verdict"] = ending.verdict
+            fields["verdict"] = ending.verdict if lease.kind in VERIFYING else None
             _tell_dependents(connection, lease, ending)
             end(connection, lease.job_id, _STATES[ending.outcome], fields)
         elif job.cancel_requested:

@@ -9,6 +9,7 @@ never waits long for an answer: in between it renews its claim, and looks whethe
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -16,7 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
-from api.blobs import storage_errors
 from api.sandbox.child import start
 from api.sandbox.confinement import Confinement, Limits
 from api.sandbox.folder import remove
@@ -121,7 +121,7 @@ class Rooms(Protocol):
 
 
 class FolderRoom:
-    """A room on this machine.
+    """A room on this machine, in ``folder``.
 
     Args:
         folder: Where; it exists.
@@ -133,7 +133,7 @@ class FolderRoom:
     def __init__(
         self, folder: Path, memory_bytes: int, file_bytes: int, compiled: Path | None = None
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._memory_bytes = memory_bytes
         self._file_bytes = file_bytes
         self._child: Child | None = None
@@ -146,24 +146,28 @@ class FolderRoom:
 
     def facts(self) -> Facts:
         """Return what the room is like."""
-        return Facts(measure_level().summary, str(self._folder), version())
+        return Facts(measure_level().summary, str(self.folder), version())
+
+    def copy(self, source: Path, file_name: str) -> None:
+        """Copy a file of this machine into it."""
+        shutil.copyfile(source, self.folder / file_name)
 
     def append(self, file_name: str, part: bytes) -> None:
         """Add to a file."""
-        with (self._folder / file_name).open("ab") as file:
+        with (self.folder / file_name).open("ab") as file:
             file.write(part)
 
     def start(self, words: Sequence[str], seconds: float) -> None:
         """Start a command, and allow it so much processor time."""
         limits = Limits(self._memory_bytes, int(seconds) + 1, self._file_bytes)
         self.end()
-        self._output = _Output(self._folder)
+        self._output = _Output(self.folder)
         self._child = start(
             [*PROGRAM, *words],
-            Confinement(self._folder, (), limits),
+            Confinement(self.folder, (), limits),
             stdout=self._output.answer,
             stderr=self._output.log,
-            environment={"NUMBA_CACHE_DIR": str(self._folder / COMPILED)},
+            environment={"NUMBA_CACHE_DIR": str(self.folder / COMPILED)},
         )
 
     def look(self, seconds: float = POLL_SECONDS) -> Look:
@@ -187,8 +191,8 @@ class FolderRoom:
 
     def part(self, file_name: str, offset: int) -> bytes | None:
         """Return some of a file, nothing at its end; None if there is no such plain file."""
-        path = self._folder / file_name
-        if not _is_plain(path, self._folder):
+        path = self.folder / file_name
+        if not _is_plain(path, self.folder):
             return None
         with path.open("rb") as file:
             file.seek(offset)
@@ -235,25 +239,30 @@ class LocalRooms:
 
     Attributes:
         settings: Where, and how much a job may use.
+        file_bytes: The longest file that a command may write.
     """
 
     settings: Settings
+    file_bytes: int = MOST_FILE_BYTES
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Room]:
+    def open(self, name: str) -> Iterator[FolderRoom]:
         """Return a room that is gone, and its command with it, when the context ends."""
         folder = self.settings.job_dir / name
-        with storage_errors():
-            folder.mkdir(parents=True)
+        folder.mkdir(parents=True)
         try:
             memory_bytes, compiled = self.settings.job_memory_bytes, self.settings.compiled_dir
-            room = FolderRoom(folder, memory_bytes, MOST_FILE_BYTES, compiled)
+            room = FolderRoom(folder, memory_bytes, self.file_bytes, compiled)
             try:
                 yield room
             finally:
                 room.end()
         finally:
             remove(folder)
+
+    def open_aside(self, what_for: str) -> AbstractContextManager[FolderRoom]:
+        """Return a room for a command that is no job's, beside those of jobs."""
+        return self.open(f"{what_for}-{secrets.token_hex(8)}")
 
 
 def _is_plain(path: Path, folder: Path) -> bool:

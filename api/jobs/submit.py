@@ -107,7 +107,7 @@ def _submit(connection: Connection, settings: Settings, submission: Submission) 
     plan.add(submission.request)
     _check_room(connection, settings, submission.caller.tenant, len(plan.jobs))
     for job in plan.jobs:
-        _insert(connection, submission.caller, job)
+        insert_job(connection, submission.caller, job)
     first = plan.answer.id
     kind = submission.request.kind
     audit.note(
@@ -146,7 +146,8 @@ def _check_room(connection: Connection, settings: Settings, tenant: str, more: i
         raise BusyError(detail, RETRY_SECONDS)
 
 
-def _insert(connection: Connection, caller: Caller, job: Planned) -> None:
+def insert_job(connection: Connection, caller: Caller, job: Planned) -> None:
+    """Put a job into the queue."""
     row = {
         "id": job.id,
         "tenant": caller.tenant,

@@ -32,7 +32,7 @@ router = APIRouter(tags=["files"])
 STALL_SECONDS = 60.0
 
 
-def _kind(request: Request) -> FileKind:
+async def _kind(request: Request) -> FileKind:
     return FOLDERS[request.url.path.split("/")[2]]
 
 
@@ -106,7 +106,7 @@ async def _receive(
         if not await to_thread.run_sync(request.state.standing.is_good):
             detail = "the key has ended while the file came in"
             raise UnauthenticatedError(detail)
-        summary = await server.inspector.inspect(writing.path, upload)
+        summary = await server.inspector.inspect(writing, upload)
         return await to_thread.run_sync(keep_upload, server.database, upload, writing, summary)
 
 

@@ -54,6 +54,10 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 @pytest.fixture(autouse=True)
 def nothing_is_left(busy: ServerProcess) -> Iterator[None]:
     yield
+    wait_until_nothing_is_left(busy)
+
+
+def wait_until_nothing_is_left(busy: ServerProcess) -> None:
     data = busy.folder / "data"
     deadline = time.monotonic() + 10.0
     # The server compiles ahead at the same time, in a folder beside.
@@ -149,10 +153,21 @@ def test_a_body_of_another_length_than_said_is_refused(
 
 
 def test_an_upload_that_is_broken_off_leaves_nothing(busy: ServerProcess) -> None:
-    for sent in (b"", b"abc", bytes(1 << 20)):
+    def kept() -> tuple[object, set[Path]]:
+        with busy.client() as client:
+            listed = client.get("/v1/models").raise_for_status().json()
+        return listed, set((busy.folder / "data" / "blobs").rglob("*"))
+
+    # What is whole as far as it goes is no more than what is not.
+    for sent in (b"", b"abc", tiny_model(8), bytes(1 << 20)):
+        wait_until_nothing_is_left(busy)
+        before = kept()
         with socket.create_connection(("127.0.0.1", busy.port)) as connection:
             connection.sendall(_head(busy) + b"Content-Length: 2000000\r\n\r\n" + sent)
             _wait_for_incoming(busy)
+        wait_until_nothing_is_left(busy)
+
+        assert kept() == before
 
 
 def test_uploads_that_wait_hold_up_nobody_else(busy: ServerProcess) -> None:

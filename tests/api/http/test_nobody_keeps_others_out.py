@@ -17,17 +17,20 @@ from uvicorn.server import ServerState
 from api import body_limit, connections
 from api.access import rate
 from api.access.caller import Caller
+from api.blobs import Blobs
 from api.connections import Connection, allow_many_files
 from api.files import INSPECTIONS_OF_A_TENANT, Inspector, Upload
 from api.schemas import FileKind
 from api.settings import Settings
 from tests.api.http.world import world
+from tests.api.jobs.ledger import sha256
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
     from starlette.types import Receive, Scope, Send
 
+    from api.blobs import Writing
     from tests.api.http.world import World
 
 LONG_SECONDS = 0.2
@@ -175,21 +178,23 @@ class StuckInspector(Inspector):
         self.go_on = threading.Event()
         self.begun = 0
 
-    def _inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
+    def _inspect(self, writing: Writing, kind: FileKind) -> Mapping[str, Any]:
         del kind
-        if path.name == "one":
+        if writing.sha256 == sha256("one"):
             self.begun += 1
             assert self.go_on.wait(PATIENCE_SECONDS)
         return {}
 
 
-def test_files_that_take_long_to_look_at_leave_a_place_for_other_tenants() -> None:
+def test_files_that_take_long_to_look_at_leave_a_place_for_other_tenants(tmp_path: Path) -> None:
     async def go() -> None:
         inspector = StuckInspector()
 
         async def inspect(tenant: str) -> Any:
             upload = Upload(Caller(tenant, "key", frozenset()), FileKind.MODEL, "")
-            return await inspector.inspect(Path(tenant), upload)
+            with Blobs(tmp_path).writing() as writing:
+                writing.write(tenant.encode())
+                return await inspector.inspect(writing, upload)
 
         stuck = [asyncio.create_task(inspect("one")) for _ in range(10)]
         try:

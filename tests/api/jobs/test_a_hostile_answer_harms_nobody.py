@@ -20,6 +20,7 @@ from api.jobs.room import LocalRooms
 from api.jobs.states import Outcome, State
 from api.jobs.worker import Worker
 from api.schemas import FileKind
+from tests.api.jobs.ledger import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,8 @@ if command == "inspect":
 else:
     os.makedirs("compressed", exist_ok=True)
     open("compressed/model.onnx", "w").write("compressed")
+    for name in ("neuron_map.json", "report.json"):
+        open("compressed/" + name, "w").write("{}")
     sys.stderr.write(told + "\\n")
     sys.stderr.flush()
     time.sleep(0.5)
@@ -50,6 +53,14 @@ def ledger(ledger: Ledger, tmp_path: Path) -> Ledger:
     return ledger.with_settings(data_dir=tmp_path, max_attempts=1)
 
 
+def named(text: str, **words: str) -> str:
+    """Return an object, as JSON that is perhaps none, with some more fields."""
+    if not text.startswith("{"):
+        return text
+    rest = text.removeprefix("{")
+    return json.dumps(words)[:-1] + ("" if rest == "}" else ", ") + rest
+
+
 def compress(
     ledger: Ledger,
     monkeypatch: pytest.MonkeyPatch,
@@ -59,7 +70,9 @@ def compress(
     of_the_model: str = GOOD,
 ) -> JobDetail:
     """Run a job whose command says these things, and return it."""
-    program = (sys.executable, "-P", "-c", PROGRAM, answer, told, of_the_model)
+    said = named(answer, command="compress")
+    described = named(of_the_model, command="inspect", sha256=sha256("compressed"))
+    program = (sys.executable, "-P", "-c", PROGRAM, said, told, described)
     monkeypatch.setattr(rooms, "PROGRAM", program)
     settings, blobs = ledger.settings, Blobs(ledger.settings.blob_dir)
     with blobs.writing() as writing:

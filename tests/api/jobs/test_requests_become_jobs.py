@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event
@@ -15,10 +15,17 @@ from api.errors import BusyError, ConflictError, InvalidError, TooManyError
 from api.jobs import submit
 from api.jobs.cancelling import cancel
 from api.jobs.inputs import find_inputs
+from api.jobs.plan import Plan
 from api.jobs.queue import Ending
 from api.jobs.states import Outcome, State
+from api.jobs.submit import insert_job
 from api.schemas import FileKind
-from tests.api.jobs.ledger import Ledger, sha256
+from tests.api.jobs.ledger import REQUESTS, Ledger, sha256
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+REFUSED = Ending(Outcome.REFUSED, "no", 3, None, {"title": "t", "detail": "no"})
 
 
 def reverify(ledger: Ledger, *props: str, model: str = "v") -> str:
@@ -153,8 +160,7 @@ def test_a_batch_with_a_job_that_failed_has_failed(ledger: Ledger) -> None:
     job_id = batch(ledger)
     while (lease := ledger.queue.claim("w")) is not None:
         if lease.kind == "compress":
-            ending = Ending(Outcome.REFUSED, "no", 3, None, {"title": "t", "detail": "no"})
-            ledger.queue.finish(lease, ending)
+            ledger.queue.finish(lease, REFUSED)
         else:
             ledger.finish(lease)
 
@@ -163,6 +169,46 @@ def test_a_batch_with_a_job_that_failed_has_failed(ledger: Ledger) -> None:
     assert (job.state, job.children) == (State.FAILED, {State.SUCCEEDED: 4, State.FAILED: 3})
     assert job.problem is not None
     assert "3 of 7" in job.problem["detail"]
+
+
+def test_a_compression_that_came_to_nothing_has_no_variant(ledger: Ledger) -> None:
+    original, prop = ledger.file(FileKind.MODEL, "m"), ledger.file(FileKind.PROPERTY, "p")
+    making = ledger.submit(kind="compress", model=original, method="magnitude_pruning")
+    ledger.queue.finish(ledger.claim(), REFUSED)
+
+    with pytest.raises(InvalidError, match=f"{making} has made no model: it is failed"):
+        ledger.submit(kind="reverify", original=original, model_of=making, properties=[prop])
+
+    assert ledger.all_jobs() == {making: State.FAILED}
+
+
+def test_a_job_that_fails_while_it_comes_to_be_needed_takes_the_other_along(
+    ledger: Ledger,
+) -> None:
+    original, prop = ledger.file(FileKind.MODEL, "m"), ledger.file(FileKind.PROPERTY, "p")
+    making = ledger.submit(kind="compress", model=original, method="magnitude_pruning")
+    proving = ledger.prove()
+    leases = [ledger.claim(), ledger.claim()]
+    request = REQUESTS.validate_python(
+        {"kind": "reverify", "original": original, "model_of": making, "properties": [prop]}
+    )
+
+    with ThreadPoolExecutor(2) as pool:
+
+        def work(connection: Connection) -> str:
+            plan = Plan(connection, ledger.tenant, 10)
+            plan.add(request)
+            ends = [pool.submit(ledger.queue.finish, lease, REFUSED) for lease in leases]
+            # They cannot come to an end now; if they could, this is when it would happen.
+            assert not wait(ends, timeout=0.5).done
+            job = plan.answer
+            insert_job(connection, ledger.caller, job)
+            assert sorted(job.needs) == sorted([making, proving])
+            return job.id
+
+        job_id = ledger.database.write(work)
+
+    assert ledger.job(job_id).state == State.FAILED
 
 
 def test_cancelling_a_batch_ends_what_waits_and_asks_what_runs(ledger: Ledger) -> None:
