@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI
 
 from api.access.gate import Gate
 from api.body_limit import BodyLimit
+from api.defects import Defects
 from api.jobs.warming import warm_up
 from api.measures import Measured
 from api.openapi import describe
@@ -53,13 +54,14 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
         redirect_slashes=False,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
-        responses=problems(400, 401, 403, 404, 405, 413, 422, 429, 500, 503),
+        responses=problems(400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503),
     )
     app.state.server = server
     _add_routes(app)
     add_problems(app, error_response)
     describe(app)
     # The outermost comes last.
+    app.add_middleware(Defects, respond=error_response)
     app.add_middleware(BodyLimit)
     app.add_middleware(Gate, server=server, tokens=tokens)
     app.add_middleware(SecurityHeaders)

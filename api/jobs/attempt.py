@@ -23,7 +23,9 @@ from api.jobs.inputs import find_inputs, find_subject
 from api.jobs.progress import Progress
 from api.jobs.queue import Ending, MadeFile
 from api.jobs.room import TAIL_BYTES
+from api.jobs.said import read_said
 from api.jobs.states import Outcome
+from api.quota import stored_bytes
 from api.schemas import FileKind
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 INSPECTION_SECONDS = 120.0
+MOST_SUMMARY_BYTES = 1 << 17
 REFUSED_STATUSES = (2, 3)
 
 Watch = Callable[[], Outcome | None]
@@ -115,6 +118,8 @@ class _Attempt:
         database, seconds = self.workshop.database, self.workshop.settings.job_seconds
         inputs = database.read(lambda connection: find_inputs(connection, lease))
         order = command(lease.kind, lease.request, inputs)
+        if order.outputs and (full := self._why_full(lease.tenant)):
+            return Ending(Outcome.REFUSED, full, problem={"title": "No room left", "detail": full})
         while (facts := self.room.facts()) is None:
             _go_on(self.watch)
         for name, sha256 in order.inputs.items():
@@ -138,6 +143,12 @@ class _Attempt:
         self.workshop.at("after files")
         answer = {**(ending.result or {}), **({"note": order.note} if order.note else {})}
         return Ending(Outcome.ANSWERED, "", status, answer, None, made)
+
+    def _why_full(self, tenant: str) -> str:
+        """Return why a tenant's jobs may leave nothing more; nothing if they may."""
+        stored = self.workshop.database.read(lambda connection: stored_bytes(connection, tenant))
+        most = self.workshop.settings.tenant_bytes
+        return f"{stored} bytes are stored; a tenant may store {most}" if stored >= most else ""
 
     def _keep(self, output: Output, known: Mapping[str, Any]) -> MadeFile | None:
         """Keep a file that the command has left; None where it has not.
@@ -167,7 +178,7 @@ class _Attempt:
 def describe(
     room: Room, file: tuple[FileKind, str, str], watch: Watch | None = None
 ) -> Mapping[str, Any]:
-    """Have a file in a room looked at, and return what it is.
+    """Have a file in a room looked at, and return what it is, if it can be told in short.
 
     Args:
         room: The room.
@@ -183,7 +194,17 @@ def describe(
     if said.get("sha256") != sha256:
         msg = f"{name} is not the file that was looked at"
         raise InspectionError(msg)
-    return dict(said["summary"])
+    summary = dict(said["summary"])
+    needed = ("network", "property") if kind == FileKind.PROOF else ()
+    if not all(isinstance(summary.get(part), str) for part in needed):
+        msg = "what was said of the proof does not say what it is about"
+        raise InspectionError(msg)
+    # Lists tell it of many files at once.
+    size = len(json.dumps(summary))
+    if size > MOST_SUMMARY_BYTES:
+        msg = f"a description of the file takes {size} bytes; at most {MOST_SUMMARY_BYTES} may"
+        raise InspectionError(msg)
+    return summary
 
 
 def inspect(room: Room, words: Sequence[str], watch: Watch | None = None) -> Mapping[str, Any]:
@@ -240,7 +261,7 @@ def _ending(words: Sequence[str], status: int, said: Said, folder: str) -> Endin
     if status in _LIMITS:
         outcome, detail = _LIMITS[status]
         return Ending(outcome, detail, status, None, {"title": "Limit", "detail": detail})
-    answer = _read_json(said.answer)
+    answer = None if said.answer is None else read_said(said.answer)
     if answer is not None and is_answer(words, status, answer):
         return Ending(Outcome.ANSWERED, "", status, answer)
     if status == 0:
@@ -270,22 +291,6 @@ _WORDS = {
     Outcome.RELEASED: "the worker was told to stop",
     Outcome.LOST: "the lease was lost",
 }
-
-
-def _read_json(text: bytes | None) -> dict[str, Any] | None:
-    if text is None:
-        return None
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _refuse(constant: str) -> None:
-    """Refuse NaN and infinities, which are not JSON and no database takes."""
-    msg = f"{constant} is not JSON"
-    raise ValueError(msg)
 
 
 def _text(value: object) -> str:

@@ -12,6 +12,7 @@ from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 
 from api.access.caller import Caller
+from api.access.standing import Standing
 from api.errors import InvalidError
 from api.schemas import Scope
 from api.server import Server
@@ -26,6 +27,10 @@ async def _server(request: Request) -> Server:
 
 async def _caller(request: Request) -> Caller:
     return cast("Caller", request.state.caller)
+
+
+async def _standing(request: Request) -> Standing:
+    return cast("Standing", request.state.standing)
 
 
 def _with_scope(scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN202 - FastAPI's own type
@@ -58,6 +63,7 @@ def _query_names(dependant: Dependant) -> set[str]:
 
 TheServer = Annotated[Server, Depends(_server)]
 Anyone = Annotated[Caller, Depends(_caller)]
+TheStanding = Annotated[Standing, Depends(_standing)]
 Reader = Annotated[Caller, _with_scope(Scope.READ)]
 Writer = Annotated[Caller, _with_scope(Scope.WRITE)]
 Admin = Annotated[Caller, _with_scope(Scope.ADMIN)]

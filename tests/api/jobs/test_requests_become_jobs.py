@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from api.errors import BusyError, ConflictError, InvalidError, TooManyError
+from api.jobs import submit
 from api.jobs.cancelling import cancel
 from api.jobs.inputs import find_inputs
 from api.jobs.plan import Plan
@@ -220,6 +224,26 @@ def test_cancelling_a_batch_ends_what_waits_and_asks_what_runs(ledger: Ledger) -
     assert ledger.queue.claim("w") is None
 
 
+def test_cancelling_a_batch_counts_its_jobs_once_however_many_they_are(ledger: Ledger) -> None:
+    """Counting all of them after each kept everybody else from the database for half a minute."""
+    props = [f"p{number}" for number in range(20)]
+    model = ledger.file(FileKind.MODEL, "m")
+    properties = [ledger.file(FileKind.PROPERTY, prop) for prop in props]
+    job_id = ledger.submit(kind="prove", model=model, properties=properties)
+    seen: list[str] = []
+
+    def note(*told: Any) -> None:
+        seen.append(told[2])
+
+    event.listen(ledger.database.engine, "before_cursor_execute", note)
+    ledger.database.write(lambda c: cancel(c, ledger.tenant, job_id))
+    event.remove(ledger.database.engine, "before_cursor_execute", note)
+
+    assert ledger.job(job_id).state == State.CANCELLED
+    counts = [query for query in seen if "SELECT jobs.state" in query and "parent_id" in query]
+    assert len(counts) == 1
+
+
 def test_cancelling_what_has_ended_changes_nothing(ledger: Ledger) -> None:
     job_id = ledger.prove()
     ledger.finish(ledger.claim())
@@ -299,3 +323,16 @@ def test_a_tenant_and_the_server_take_so_many_jobs(ledger: Ledger) -> None:
     assert busy.value.headers["Retry-After"]
     ledger.finish(ledger.claim())
     small.prove("m", "r")
+
+
+def test_jobs_that_were_cancelled_count_as_long_as_they_are_kept(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "KEPT_FOR_EACH_UNFINISHED", 3)
+    small = ledger.with_settings(tenant_jobs=1)
+    for _ in range(3):
+        job_id = small.prove()
+        ledger.database.write(partial(cancel, tenant=ledger.tenant, job_id=job_id))
+    with pytest.raises(TooManyError, match="3 jobs are kept"):
+        small.prove()
+    replace(small, tenant="two").prove()
