@@ -33,6 +33,8 @@ from verifier.cli import (
     prove,
     reverify,
     serve,
+    supports,
+    verify,
     warm_up,
 )
 from verifier.cli.arguments import Parser
@@ -46,6 +48,8 @@ COMMANDS = (
     demo,
     prove,
     reverify,
+    verify,
+    supports,
     compress,
     classify,
     inspect,
@@ -114,12 +118,31 @@ def make_parser() -> Parser:
         epilog="Exit status: 0 answered, 2 wrong usage, 3 refused, 4 internal error.",
     )
     parser.add_argument("--version", action=_Version)
+    parser.add_argument("--name", action=_Name, help="print the solver's name and exit")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Parser
     )
     for command in COMMANDS:
         command.register(commands)
     return parser
+
+
+class _Name(argparse.Action):
+    """Prints the solver's name, as the solver interface of VNN-LIB 2.0 asks."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:  # noqa: A002 - theirs
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        del namespace, values, option_string
+        sys.stdout.write(f"{parser.prog}\n")
+        parser.exit()
 
 
 class _Version(argparse.Action):

@@ -11,6 +11,7 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from verifier.spec.element_types import ELEMENT_TYPES, REAL
 from verifier.spec.query import NetworkDeclaration, Tensor
 from verifier.spec.s_expression import Atom, Group, shown
 
@@ -27,17 +28,6 @@ _INDEXED = re.compile(r"([A-Za-z][A-Za-z0-9_]*)[^\[]*\[(.*)\]", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _COMMENT = re.compile(r";[^\n]*")
 _RESERVED = ("and", "or")
-
-REAL = ("real", "Real")
-"""Element types that denote real numbers. The rest denote what computers compute with."""
-
-ELEMENT_TYPES = (
-    *REAL,
-    *("float16", "float32", "float64", "bfloat16"),
-    *("float8e4m3fn", "float8e5m2", "float8e4m3fnuz", "float8e5m2fnuz", "float4e2m1"),
-    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    *("complex64", "complex128", "bool", "string"),
-)
 
 
 def split_index(text: str) -> tuple[str, tuple[str, ...] | None]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verifier.spec.declarations import REAL, index_number, read_network, split_index
+from verifier.spec.declarations import index_number, read_network, split_index
 from verifier.spec.dialect import VERSION_2
 from verifier.spec.disjunctive_form import cases_of
+from verifier.spec.element_types import REAL
 from verifier.spec.formula import AllOf, read_formula
 from verifier.spec.linear_term import TermReader, Variable
 from verifier.spec.property import Property
