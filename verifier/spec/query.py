@@ -102,6 +102,14 @@ class Query:
     property: Property
 
     @cached_property
+    def first_entries(self) -> tuple[int, ...]:
+        """For each input of the property, the first entry that is it."""
+        first: dict[int, int] = {}
+        for entry, position in enumerate(self.shared):
+            first.setdefault(position, entry)
+        return tuple(first[position] for position in range(len(first)))
+
+    @cached_property
     def inputs(self) -> Row:
         """All inputs in a row."""
         return Row(tuple(tensor for network in self.networks for tensor in network.inputs))
