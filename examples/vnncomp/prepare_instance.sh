@@ -8,9 +8,11 @@ set -euo pipefail
 [ "${1:-}" = v1 ] || { echo "prepare_instance.sh: expected version v1, got '${1:-}'" >&2; exit 1; }
 [ $# -eq 4 ] || { echo "prepare_instance.sh: expected v1 CATEGORY NETWORK QUERY" >&2; exit 1; }
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
-mucg4=${MUCG4:-$root/.venv/bin/mucg4}
+# MUCG4 may say what to run instead of the installed program.
+mucg4=("$root/.venv/bin/mucg4")
+[ -z "${MUCG4:-}" ] || read -ra mucg4 <<< "$MUCG4"
 
 for file in "$3" "$4"; do
     [ -r "$file" ] || { echo "prepare_instance.sh: $file cannot be read" >&2; exit 1; }
 done
-$mucg4 --name > /dev/null
+"${mucg4[@]}" --name > /dev/null

@@ -8,7 +8,9 @@ set -uo pipefail
 [ $# -eq 6 ] || { echo "run_instance.sh: expected v1 CATEGORY NETWORK QUERY RESULTS TIMEOUT" >&2; exit 1; }
 network=$3 query=$4 results=$5 limit=$6
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
-mucg4=${MUCG4:-$root/.venv/bin/mucg4}
+# MUCG4 may say what to run instead of the installed program.
+mucg4=("$root/.venv/bin/mucg4")
+[ -z "${MUCG4:-}" ] || read -ra mucg4 <<< "$MUCG4"
 
 # A query in VNN-LIB 2.0 names its network; one in 1.0 does not, and any name will do.
 if [ "${query##*.}" = gz ]; then text=$(gzip -dc -- "$query"); else text=$(cat -- "$query"); fi
@@ -16,7 +18,7 @@ name=$(sed -n 's/^[[:space:]]*([[:space:]]*declare-network[[:space:]]\{1,\}\([A-
 
 answer=$(mktemp) || exit 1
 trap 'rm -f -- "$answer"' EXIT
-if $mucg4 verify "$query" --network "${name:-network}=$network" --timeout "$limit" > "$answer"; then
+if "${mucg4[@]}" verify "$query" --network "${name:-network}=$network" --timeout "$limit" > "$answer"; then
     sed '1s/^timed-out$/timeout/' "$answer" > "$results"
 else
     echo error > "$results"

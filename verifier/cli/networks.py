@@ -8,6 +8,9 @@ a counterexample, after it.
 
 from __future__ import annotations
 
+import gzip
+import io
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from verifier.spec.counterexample import Counterexample
     from verifier.spec.property import InputBox, Property
 
+_GZIP_MAGIC = b"\x1f\x8b"
 MODERATE = Fraction(1 << 15)
 
 
@@ -137,7 +141,9 @@ class Network:
 
 
 def content_of(path: Path) -> bytes:
-    """Return the bytes of a network file; of one that is too large, enough to tell that.
+    """Return the bytes of a network file, which may be compressed with gzip.
+
+    Of one that is too large, enough is read to tell that.
 
     Raises:
         UsageError: The file cannot be read.
@@ -146,10 +152,14 @@ def content_of(path: Path) -> bytes:
 
     try:
         with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror or error}"
+            content = file.read(MAX_FILE_BYTES + 1)
+        if content.startswith(_GZIP_MAGIC):
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as unpacked:
+                content = unpacked.read(MAX_FILE_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        msg = f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"
         raise UsageError(msg) from error
+    return content
 
 
 @contextmanager

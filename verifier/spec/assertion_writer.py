@@ -95,15 +95,10 @@ class AssertionWriter:
         return Fraction(lcm(*(number.denominator for number in numbers)))
 
     def _sum(self, terms: Sequence[tuple[Fraction, str]]) -> str:
-        products = [name if c == _ONE else self._product(c, name) for c, name in terms]
+        products = [name if c == _ONE else f"(* {self._number(c)} {name})" for c, name in terms]
         if not products:
             return self._number(Fraction(0))
         return products[0] if len(products) == 1 else f"(+ {' '.join(products)})"
-
-    def _product(self, factor: Fraction, name: str) -> str:
-        # In version 2.0 a constant has the type of what stands before it, says its reference reader.
-        pair = (self._number(factor), name) if self.has_division else (name, self._number(factor))
-        return f"(* {pair[0]} {pair[1]})"
 
     def _number(self, value: Fraction) -> str:
         return decimal_or_quotient(value) if self.has_division else decimal_only(value)

@@ -11,7 +11,7 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from verifier.spec.element_types import ELEMENT_TYPES, REAL
+from verifier.spec.element_types import ELEMENT_TYPES, REAL, REAL_WORDS
 from verifier.spec.query import NetworkDeclaration, Tensor
 from verifier.spec.s_expression import Atom, Group, shown
 
@@ -156,7 +156,7 @@ def _sort(source: Source, name: str, sort: Atom | Group) -> tuple[str, tuple[int
     shape = tuple(index_number(source, sort, extent) for extent in extents)
     if 0 in shape:
         raise source.malformed(sort.offset, f"{name} has an axis of no entries")
-    return element_type, shape
+    return (REAL if element_type in REAL_WORDS else element_type), shape
 
 
 def _unquoted(text: str) -> str:
@@ -209,4 +209,4 @@ def _check_equivalences(
 
 
 def _kind(tensor: Tensor) -> tuple[str, tuple[int, ...]]:
-    return ("real" if tensor.element_type in REAL else tensor.element_type), tensor.shape
+    return tensor.element_type, tensor.shape

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words of VNN-LIB 2.0 for what entries of tensors are."""
 
-REAL = ("real", "Real")
-"""Real numbers. The standard writes the first, most files the second."""
+REAL = "real"
+REAL_WORDS = (REAL, "Real")
+"""Real numbers. The grammar has the first word, the standard's examples have the second."""
 
 COMPUTER_TYPES = (
     *("float16", "float32", "float64", "bfloat16"),
@@ -12,4 +13,4 @@ COMPUTER_TYPES = (
 )
 """What computers compute with: variables of these types ask for that arithmetic."""
 
-ELEMENT_TYPES = (*REAL, *COMPUTER_TYPES)
+ELEMENT_TYPES = (*REAL_WORDS, *COMPUTER_TYPES)

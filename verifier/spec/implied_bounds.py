@@ -9,13 +9,13 @@ completes the box; the constraint that it comes from stays, so nothing is lost o
 from __future__ import annotations
 
 from collections import defaultdict
+from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from verifier.spec.formula import InputBound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from fractions import Fraction
 
     from verifier.spec.property import LinearConstraint
 
@@ -37,8 +37,8 @@ def implied_bounds(
 ) -> Iterator[InputBound]:
     """Yield a bound for each missing end that constraints on inputs imply.
 
-    Each constraint is evaluated once, when a single end is lacking, so the work is linear in the
-    size of the constraints.
+    Each constraint is evaluated twice at most, when one end and when none is lacking, so the work
+    is linear in the size of the constraints.
 
     Args:
         width: Number of inputs.
@@ -60,33 +60,39 @@ def implied_bounds(
             if i not in known[coefficient < 0]:
                 readers[i, coefficient < 0].append(number)
                 lacking[number] += 1
-    pending = [number for number, count in enumerate(lacking) if count == 1]
+    pending = [number for number, count in enumerate(lacking) if count <= 1]
     while pending:
-        number = pending.pop()
-        bound = _implied(relations[number], known) if lacking[number] == 1 else None
-        if bound is not None and bound.position not in known[bound.is_upper]:
+        for bound in _implied(relations[pending.pop()], known):
             known[bound.is_upper][bound.position] = bound.value
             for reader in readers[bound.position, bound.is_upper]:
                 lacking[reader] -= 1
-                if lacking[reader] == 1:
+                if lacking[reader] <= 1:
                     pending.append(reader)
             yield bound
 
 
 def _implied(
     constraint: LinearConstraint, known: Sequence[Mapping[int, Fraction]]
-) -> InputBound | None:
-    """Return what a constraint says of the one input in it that lacks the end that counts."""
-    target: tuple[int, Fraction] | None = None
+) -> list[InputBound]:
+    """Return the missing ends that a constraint implies.
+
+    ``sum c[i] * x[i] <= b`` bounds each term by ``b`` less the least value of the others. A term is
+    least at its input's lower end, or at the upper one where its coefficient is negative.
+    """
     rest = constraint.bound
+    unbounded: list[int] = []
     for i, coefficient in constraint.inputs:
-        # A term is least at the lower end, or at the upper one where its coefficient is negative.
         end = known[coefficient < 0].get(i)
         if end is None:
-            target = (i, coefficient)
+            unbounded.append(i)
         else:
             rest -= coefficient * end
-    if target is None:
-        return None
-    i, coefficient = target
-    return InputBound(i, rest / coefficient, is_upper=coefficient > 0, strict=False)
+    found: list[InputBound] = []
+    for i, coefficient in constraint.inputs:
+        if i in known[coefficient > 0] or unbounded not in ([], [i]):
+            continue
+        # What is left for this term: its own least value is no part of the others.
+        own = coefficient * known[coefficient < 0].get(i, Fraction(0))
+        value = (rest + own) / coefficient
+        found.append(InputBound(i, value, is_upper=coefficient > 0, strict=False))
+    return found

@@ -4,8 +4,8 @@
 A row is network, query, seconds. The first column is a file in the form of the competitions that
 use VNN-LIB 1.0; with VNN-LIB 2.0 it may be a list of names and files, as Python writes it:
 ``"[('f', 'onnx/a.onnx'), ('g', 'onnx/b.onnx')]"``. It is matched, never evaluated. Benchmarks keep
-files compressed; where both ``NAME`` and ``NAME.gz`` lie there, the latter counts, since loose files
-have been found stale.
+files compressed; where both ``NAME`` and ``NAME.gz`` lie there, the latter counts, since loose
+files have been found stale.
 """
 
 from __future__ import annotations

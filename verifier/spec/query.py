@@ -29,7 +29,7 @@ class Tensor:
 
     Attributes:
         name: Its name, unique in the query.
-        element_type: The word for its elements' type, as written.
+        element_type: The word for its elements' type, ``real`` for real numbers.
         shape: Empty for a scalar.
         node_name: The name in the ONNX file, of a hidden node.
         is_initialized: Whether the ONNX file gives an input its value.

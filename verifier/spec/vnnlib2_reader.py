@@ -128,7 +128,7 @@ def read_query_text(text: QueryText, limits: ReaderLimits) -> Query:
 
 def _check_modelled(source: Source, tensors: Sequence[Tensor]) -> None:
     for tensor in tensors:
-        if tensor.element_type not in REAL:
+        if tensor.element_type != REAL:
             msg = (
                 f"{tensor.name} is of type {tensor.element_type}, which asks for its arithmetic; "
                 "verdicts are for real arithmetic; supported: Real"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from verifier.errors import PropertyError, UnsupportedError
 from verifier.spec.dialect import VERSION_1
 from verifier.spec.disjunctive_form import cases_of
+from verifier.spec.element_types import REAL
 from verifier.spec.formula import AllOf, read_formula
 from verifier.spec.linear_term import TermReader, Variable
 from verifier.spec.property import Property
@@ -156,7 +157,7 @@ def _parse_version_1(source: Source, limits: ReaderLimits) -> Query:
     inputs = _width(source, variables, is_output=False)
     outputs = _width(source, variables, is_output=True)
     cases = cases_of(AllOf(tuple(asserted)), inputs, source.name, limits, "X_{}".format)
-    tensors = ((Tensor("X", "Real", (inputs,)),), (), (Tensor("Y", "Real", (outputs,)),))
+    tensors = ((Tensor("X", REAL, (inputs,)),), (), (Tensor("Y", REAL, (outputs,)),))
     network = NetworkDeclaration("", *tensors)
     return Query(1, (network,), range(inputs), Property(inputs, outputs, cases))
 
