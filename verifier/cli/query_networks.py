@@ -50,10 +50,15 @@ class QueryNetworks:
         check_inputs(files.values())
         contents = {name: content_of(path) for name, path in files.items()}
         _check_equivalences(query, files, contents)
-        networks = tuple(
-            _network(declared, files[declared.name], contents[declared.name])
-            for declared in query.networks
-        )
+        found: dict[str, Network] = {}
+        for declared in query.networks:
+            name, hidden = declared.name, [tensor.node_name for tensor in declared.hidden]
+            other = next((o for o in query.networks if o.name == declared.equal_to), None)
+            if other is not None and [tensor.node_name for tensor in other.hidden] == hidden:
+                found[name] = found[other.name]
+            else:
+                found[name] = _network(declared, files[name], contents[name])
+        networks = tuple(found.values())
         entries = iter(query.shared)
         inputs = tuple(tuple(islice(entries, net.graph.input_width)) for net in networks)
         return cls(query, networks, inputs)

@@ -123,8 +123,10 @@ def _cut_input(
         graph.initializer.append(numpy_helper.from_array(entries, index))
         extents = np.array(_extents(value), dtype=np.int64)
         graph.initializer.append(numpy_helper.from_array(extents, shape))
-        nodes.append(helper.make_node("Gather", [vector, index], [part], label, axis=0))
-        nodes.append(helper.make_node("Reshape", [part, shape], [value.name], label))
+        nodes.append(
+            helper.make_node("Gather", [vector, index], [part], names.fresh(label), axis=0)
+        )
+        nodes.append(helper.make_node("Reshape", [part, shape], [value.name], names.fresh(label)))
     later = list(graph.node)
     kept = [v for v in graph.input if v.name not in {value.name for _, value in tensors}]
     del graph.node[:], graph.input[:]
@@ -155,10 +157,12 @@ def _join_outputs(
         width = np.array([wanted.width], dtype=np.int64)
         graph.initializer.append(numpy_helper.from_array(width, shape))
         label = f"query variable {wanted.label}"
-        graph.node.append(helper.make_node("Reshape", [value, shape], [part], label))
+        graph.node.append(helper.make_node("Reshape", [value, shape], [part], names.fresh(label)))
         parts.append(part)
     row = names.fresh("outputs")
-    graph.node.append(helper.make_node("Concat", parts, [row], "query outputs", axis=0))
+    graph.node.append(
+        helper.make_node("Concat", parts, [row], names.fresh("query outputs"), axis=0)
+    )
     element = graph.output[0].type.tensor_type.elem_type
     total = sum(wanted.width for wanted, _ in tensors)
     del graph.output[:]

@@ -3,7 +3,8 @@
 
 The inputs of the networks are entries of one input vector, and may share entries; the output is
 all their outputs in a row. Nodes stay as they are, so a network's layers follow those of the one
-before it; only what reads the input gets columns for all of it.
+before it; only what reads the input gets columns for all of it. The same network at the same input
+stands there once.
 """
 
 from __future__ import annotations
@@ -35,15 +36,20 @@ def product(graphs: Sequence[Graph], inputs: Sequence[Sequence[int]], width: int
     """
     nodes = [Node("input", Input(), (), width)]
     outputs: list[int] = []
+    made: dict[tuple[Graph, tuple[int, ...]], int] = {}
     for graph, entries in zip(graphs, inputs, strict=True):
         if len(entries) != graph.input_width or not all(0 <= i < width for i in entries):
             msg = f"{len(entries)} entries of {width} are no input of {graph.input_width}"
             raise ValueError(msg)
+        if (graph, tuple(entries)) in made:
+            outputs.append(made[graph, tuple(entries)])
+            continue
         places = {0: 0}
         for position, node in enumerate(graph.nodes[1:], start=1):
             places[position] = len(nodes)
             moved = replace(node, inputs=tuple(places[i] for i in node.inputs))
             nodes.append(_widened(moved, np.array(entries, dtype=np.intp), width))
+        made[graph, tuple(entries)] = len(nodes) - 1
         outputs.append(len(nodes) - 1)
     nodes.append(_row(nodes, outputs))
     return normalize(Graph(tuple(nodes)))
