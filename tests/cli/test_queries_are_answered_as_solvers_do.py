@@ -134,6 +134,7 @@ def test_two_networks_are_compared_on_one_input(files: Files) -> None:
         )
 
 
+@pytest.mark.slow
 def test_an_equal_network_needs_no_file_of_its_own(files: Files) -> None:
     query = files.path("q.vnnlib", pair_text("(> Y[0] W[0])", "equal-to"))
 
@@ -142,6 +143,7 @@ def test_an_equal_network_needs_no_file_of_its_own(files: Files) -> None:
     assert done.printed == "unsat\n"
 
 
+@pytest.mark.slow
 def test_a_query_may_speak_of_a_hidden_node(files: Files) -> None:
     model = onnx.load_from_string(files.network.read_bytes())
     name = next(node.output[0] for node in model.graph.node if node.op_type == "Relu")

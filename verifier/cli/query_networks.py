@@ -53,8 +53,8 @@ class QueryNetworks:
         found: dict[str, Network] = {}
         for declared in query.networks:
             name, hidden = declared.name, [tensor.node_name for tensor in declared.hidden]
-            other = next((o for o in query.networks if o.name == declared.equal_to), None)
-            if other is not None and [tensor.node_name for tensor in other.hidden] == hidden:
+            other = next((o for o in query.networks if o.name == declared.equal_to), declared)
+            if other is not declared and [tensor.node_name for tensor in other.hidden] == hidden:
                 found[name] = found[other.name]
             else:
                 found[name] = _network(declared, files[name], contents[name])

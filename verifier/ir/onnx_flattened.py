@@ -156,8 +156,8 @@ def _join_outputs(
         shape, part = names.fresh(f"{value}/width"), names.fresh(f"{value}/row")
         width = np.array([wanted.width], dtype=np.int64)
         graph.initializer.append(numpy_helper.from_array(width, shape))
-        label = f"query variable {wanted.label}"
-        graph.node.append(helper.make_node("Reshape", [value, shape], [part], names.fresh(label)))
+        label = names.fresh(f"query variable {wanted.label}")
+        graph.node.append(helper.make_node("Reshape", [value, shape], [part], label))
         parts.append(part)
     row = names.fresh("outputs")
     graph.node.append(
