@@ -75,6 +75,29 @@ def test_inputs_that_are_asserted_to_be_equal_are_one(
         assert (agrees and violates(query.property, inputs, point[4:])) == expected
 
 
+@pytest.mark.parametrize(
+    "asserted",
+    [
+        "(or (== X[0] V[0]) (== X[1] V[1]))",
+        "(or (and (== X[0] V[0]) (< Y W)) (> Y W))",
+        "(!= X[0] V[0])",
+        "(<= X[0] V[0])",
+        "(== X[0] (+ V[0] 0.0))",
+        "(== Y W)",
+    ],
+)
+def test_inputs_that_may_differ_stay_apart(asserted: str) -> None:
+    query = parse_query(TWO + box(TWO_NAMES[:4]) + f"(assert {asserted})")
+
+    assert list(query.shared) == [0, 1, 2, 3]
+
+
+def test_equality_is_transitive() -> None:
+    text = TWO + box(TWO_NAMES[:4]) + "(assert (and (== X[0] V[0]) (== V[1] V[0]) (== X[1] V[1])))"
+
+    assert list(parse_query(text).shared) == [0, 0, 0, 0]
+
+
 @pytest.mark.slow
 @settings(max_examples=200)
 @given(asserted=st.lists(formulas(TWO_NAMES), min_size=1, max_size=3))
