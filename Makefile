@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets up .venv first where it needs one. `make help` lists the targets.
 .POSIX:
-.PHONY: help demo test check fix test-all fuzz bench serve docs clean
+.PHONY: help demo test check fix test-all test-ray fuzz bench serve docs clean
 
 # Name another interpreter with `make PYTHON=/path/to/python3.12 test`.
 PYTHON =
@@ -35,6 +35,13 @@ fix: $(STAMP) ## format, and repair what the linter can repair
 test-all: $(STAMP) ## run every test, with branch coverage
 	$(PYTEST) -q --cov --cov-report=term
 
+test-ray: $(BIN)/ray ## install Ray, and run the tests of jobs on a cluster
+	$(BIN)/python -m pytest -q tests/api/ray
+
+$(BIN)/ray: $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,ray]'
+	@touch $@
+
 fuzz: $(STAMP) ## compare the engine with its oracles on random networks, for long
 	$(BIN)/python -m benchmarks.fuzz --count 100000
 
@@ -42,6 +49,7 @@ bench: $(STAMP) ## reproduce the measured numbers, for hours
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.scaling --page docs/benchmarks.md
 	$(BIN)/python -m benchmarks.profiling --page docs/benchmarks.md
+	$(BIN)/python -m benchmarks.service --page docs/benchmarks.md
 	$(MAKE) $(MARABOU)
 	$(BIN)/python -m benchmarks.peers acasxu-scratch --page docs/benchmarks.md \
 	    --peer 'Marabou 2.0.0=$(MARABOU) {network} {property} --timeout={seconds}'

@@ -11,12 +11,15 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from api.access.gate import Gate
+from api.body_limit import BodyLimit
 from api.jobs.warming import warm_up
 from api.measures import Measured
-from api.problems import RESPONSES, add_problems
+from api.openapi import describe
+from api.problems import add_problems, problems
 from api.routes import files, health, jobs, keys, metrics
 from api.schemas import FOLDERS
-from api.web import pages
+from api.web.error_page import error_response
+from api.web.pages import add_pages
 from api.web.security import SecurityHeaders
 
 if TYPE_CHECKING:
@@ -46,23 +49,31 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
         description=DESCRIPTION,
         lifespan=_lifespan,
         docs_url=None,
+        redirect_slashes=False,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
-        responses=RESPONSES,
+        responses=problems(400, 401, 403, 404, 405, 413, 422, 429, 500, 503),
     )
     app.state.server = server
-    for folder in FOLDERS:
-        app.include_router(files.router, prefix=f"/v1/{folder}")
-    for router in (jobs.router, keys.router):
-        app.include_router(router, prefix="/v1")
-    for router in (health.router, metrics.router, pages.router):
-        app.include_router(router)
-    add_problems(app)
+    _add_routes(app)
+    add_problems(app, error_response)
+    describe(app)
     # The outermost comes last.
+    app.add_middleware(BodyLimit)
     app.add_middleware(Gate, server=server, tokens=tokens)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Measured, measures=server.measures)
     return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    for folder in FOLDERS:
+        app.include_router(files.router, prefix=f"/v1/{folder}")
+    for router in (jobs.router, keys.router):
+        app.include_router(router, prefix="/v1")
+    for router in (health.router, metrics.router):
+        app.include_router(router)
+    add_pages(app)
 
 
 @asynccontextmanager

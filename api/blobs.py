@@ -13,8 +13,8 @@ import errno
 import hashlib
 import os
 import secrets
-import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
@@ -46,7 +46,7 @@ class Writing:
         self.bytes = 0
 
     def __enter__(self) -> Self:
-        with _translated():
+        with storage_errors():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("xb")
         return self
@@ -58,16 +58,28 @@ class Writing:
             StorageFullError: There is no room left.
         """
         assert self._file is not None  # noqa: S101 - within the with statement
-        with _translated():
+        with storage_errors():
             self._file.write(chunk)
         self._hash.update(chunk)
         self.bytes += len(chunk)
+
+    def sync(self) -> None:
+        """Bring what was written to disk.
+
+        Raises:
+            StorageFullError: There is no room left.
+        """
+        assert self._file is not None  # noqa: S101 - within the with statement
+        with storage_errors():
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     @property
     def path(self) -> Path:
         """Where the file lies for now, with all that was written."""
         assert self._file is not None  # noqa: S101 - within the with statement
-        self._file.flush()
+        with storage_errors():
+            self._file.flush()
         return self._path
 
     @property
@@ -78,9 +90,8 @@ class Writing:
     def keep(self) -> str:
         """Give the file its final name, and return it, the SHA-256 of its content."""
         assert self._file is not None  # noqa: S101 - within the with statement
-        with _translated():
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        self.sync()
+        with storage_errors():
             name = self.sha256
             place = self._blobs.path(name)
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -96,9 +107,12 @@ class Writing:
         error: BaseException | None,
         place: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._path.unlink(missing_ok=True)
+        # What was kept is on disk already; what was not is of no use, written or not.
+        with suppress(OSError):
+            if self._file is not None:
+                self._file.close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -117,21 +131,31 @@ class Blobs:
         """Return where a file lies."""
         return self.folder / sha256[:2] / sha256
 
+    def there(self, sha256: str) -> Path:
+        """Return where a file lies that a row names.
+
+        Raises:
+            UnavailableError: It is not there: the folder was not restored, or is not mounted.
+        """
+        place = self.path(sha256)
+        if not place.is_file():
+            msg = f"the folder of files lacks {sha256}"
+            raise UnavailableError(msg)
+        return place
+
     def writing(self) -> Writing:
         """Begin a new file."""
         return Writing(self)
 
-    def add(self, source: Path) -> tuple[str, int]:
-        """Copy a file into the folder; return its SHA-256 and its size in bytes."""
-        with self.writing() as target, source.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                target.write(chunk)
-            return target.keep(), target.bytes
+    def parts(self, sha256: str) -> Iterator[bytes]:
+        """Yield the content of a file in parts.
 
-    def copy(self, sha256: str, target: Path) -> None:
-        """Copy a file out of the folder."""
-        with _translated():
-            shutil.copyfile(self.path(sha256), target)
+        Raises:
+            UnavailableError: It cannot be read.
+        """
+        with storage_errors(), self.path(sha256).open("rb") as file:
+            while part := file.read(CHUNK_BYTES):
+                yield part
 
     def check(self) -> None:
         """Check that files can be written.
@@ -142,6 +166,7 @@ class Blobs:
         """
         with self.writing() as target:
             target.write(b"ready?")
+            target.sync()
 
     def damaged(self) -> Iterator[str]:
         """Yield the names of files whose content is not what their name says."""
@@ -172,7 +197,7 @@ class Blobs:
         return (place for place in self.folder.glob("??/*") if place.is_file())
 
 
-class _translated:  # noqa: N801 - used like a function, in a with statement
+class storage_errors:  # noqa: N801 - used like a function, in a with statement
     """Turns the operating system's errors into ours."""
 
     def __enter__(self) -> None:

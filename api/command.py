@@ -12,6 +12,7 @@ import uvicorn
 
 from api.access.keys import TENANT, KeyTerms, create_key, list_keys, revoke_key
 from api.app import make_app
+from api.cluster.connection import check_cluster
 from api.database import migrate
 from api.database.connection import Database
 from api.sandbox.level import measure_level
@@ -56,13 +57,16 @@ def serve(settings: Settings, version: str, tell: Callable[[str, str | None], No
         tell: Told the address and, on the very first start, the first key.
 
     Raises:
-        UsageError: The address cannot be listened on, or a setting cannot be used.
+        UsageError: The address cannot be listened on, a setting cannot be used, or the Ray cluster
+            cannot be reached.
     """
     tokens = None
     if settings.oidc_issuer:
         from api.access.oidc import TokenReader
 
         tokens = TokenReader(settings)
+    if settings.executor == "ray":
+        check_cluster(settings)
     database = open_database(settings)
     first = None if database.read(list_keys) else make_key(settings, "default", "first key")
     database.close()
@@ -129,7 +133,9 @@ def end_key(settings: Settings, prefix: str) -> None:
 
 def _listening(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named TCP, connections send at once (TCP_NODELAY): asyncio goes by the number, and answers
+    # would else wait 40 ms for the other side's acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))

@@ -6,6 +6,7 @@ VerifierError
     ├── UnauthenticatedError      401  no key, or one that is not valid
     ├── ForbiddenError            403  the key does not have the scope
     ├── NotFoundError             404  there is no such thing, or it is another tenant's
+    ├── StalledError              408  an upload that does not go on
     ├── ConflictError             409  it contradicts what is there
     ├── LengthRequiredError       411  an upload that does not say how long it is
     ├── TooLargeError             413  an upload that is longer than allowed
@@ -56,6 +57,13 @@ class NotFoundError(ServiceError):
 
     status = 404
     title = "Not found"
+
+
+class StalledError(ServiceError):
+    """An upload does not go on."""
+
+    status = 408
+    title = "Stalled"
 
 
 class ConflictError(ServiceError):

@@ -7,24 +7,27 @@ what it is said to be and lies in the blob folder for good.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
 import tempfile
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from anyio import to_thread
+from sqlalchemy import select
 
 from api.access import audit
 from api.access.keys import when
+from api.blobs import storage_errors
 from api.database.tables import artifacts, files, jobs, proofs
-from api.errors import BusyError, ConflictError, InvalidError, NotFoundError, TooManyError
+from api.errors import BusyError, ConflictError, InvalidError, NotFoundError
 from api.file_register import FileRecord, register
 from api.jobs.attempt import InspectionError, inspect
 from api.jobs.commands import inspection
+from api.jobs.room import FolderRoom
 from api.jobs.states import UNFINISHED
-from api.sandbox.confinement import Confinement, Limits
 from api.sandbox.folder import remove
 from api.schemas import FileKind, FilePage, StoredFile
 
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 
 INSPECTIONS_AT_ONCE = 2
 INSPECTION_WAIT_SECONDS = 60.0
-INSPECTION_CPU_SECONDS = 120
+MOST_SUMMARY_BYTES = 1 << 17
 NAMES = {
     FileKind.MODEL: "model.onnx",
     FileKind.PROPERTY: "property.vnnlib",
@@ -74,31 +77,51 @@ class Inspector:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._places = threading.BoundedSemaphore(INSPECTIONS_AT_ONCE)
+        self._places = asyncio.Semaphore(INSPECTIONS_AT_ONCE)
 
-    def inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
+    async def inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
         """Return what a file is.
 
         Raises:
             InvalidError: It is not what it is said to be, or uses what is not supported.
             BusyError: Too many files wait to be looked at.
         """
-        if not self._places.acquire(timeout=INSPECTION_WAIT_SECONDS):
-            detail = "too many files wait to be looked at"
-            raise BusyError(detail, INSPECTION_WAIT_SECONDS)
-        self._settings.job_dir.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=self._settings.job_dir))
         try:
-            shutil.copyfile(path, folder / NAMES[kind])
+            # Whoever waits here holds no thread: other requests go on.
+            async with asyncio.timeout(INSPECTION_WAIT_SECONDS):
+                await self._places.acquire()
+        except TimeoutError as error:
+            detail = "too many files wait to be looked at"
+            raise BusyError(detail, INSPECTION_WAIT_SECONDS) from error
+        try:
+            return await to_thread.run_sync(self._inspect, path, kind)
+        finally:
+            self._places.release()
+
+    def _inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
+        with storage_errors():
+            self._settings.job_dir.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=self._settings.job_dir))
+        try:
+            with storage_errors():
+                shutil.copyfile(path, folder / NAMES[kind])
             memory = self._settings.job_memory_bytes
-            limits = Limits(memory, INSPECTION_CPU_SECONDS, self._settings.upload_bytes)
-            report = inspect(Confinement(folder, (), limits), inspection(kind, NAMES[kind]))
+            room = FolderRoom(folder, memory, self._settings.upload_bytes)
+            report = inspect(room, inspection(kind, NAMES[kind]))
         except InspectionError as error:
             raise InvalidError(str(error)) from error
         finally:
             remove(folder)
-            self._places.release()
-        return dict(report["summary"])
+        return _short(report["summary"])
+
+
+def _short(summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a file is, if it can be told in short: lists tell it of many files at once."""
+    size = len(json.dumps(summary))
+    if size > MOST_SUMMARY_BYTES:
+        detail = f"a description of the file takes {size} bytes; at most {MOST_SUMMARY_BYTES} may"
+        raise InvalidError(detail)
+    return summary
 
 
 def find_file(connection: Connection, tenant: str, kind: FileKind, sha256: str) -> StoredFile:
@@ -127,19 +150,6 @@ def file_page(
     rows = connection.execute(query.order_by(files.c.sha256).limit(most + 1)).all()
     items = [_stored(row) for row in rows[:most]]
     return FilePage(items=items, next_cursor=items[-1].sha256 if len(rows) > most else None)
-
-
-def check_quota(connection: Connection, settings: Settings, tenant: str, more: int) -> None:
-    """Check that a tenant may store more.
-
-    Raises:
-        TooManyError: It may not.
-    """
-    query = select(func.coalesce(func.sum(files.c.bytes), 0)).where(files.c.tenant == tenant)
-    used = int(connection.execute(query).scalar_one())
-    if used + more > settings.tenant_bytes:
-        detail = f"{used} bytes are stored, {more} more would be over {settings.tenant_bytes}"
-        raise TooManyError(detail, 3600.0)
 
 
 def keep_upload(

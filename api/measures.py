@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
@@ -54,7 +55,9 @@ class Measured:
             if message["type"] == "http.response.start":
                 route = _route(scope)
                 status = str(message["status"])
-                self._measures.requests.labels(scope["method"], route, status).inc()
+                # Strangers may make up methods; each label is kept in memory.
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                self._measures.requests.labels(method, route, status).inc()
                 self._measures.seconds.labels(route).observe(time.perf_counter() - started)
             await send(message)
 

@@ -16,38 +16,51 @@ from api.errors import ServiceError
 from api.schemas import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fastapi import FastAPI
     from starlette.requests import Request
+    from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "5"
 MOST_SHOWN = 200
+MOST_ERRORS = 8
 
 _log = logging.getLogger(__name__)
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": description, "content": {MEDIA_TYPE: {}}}
-    for status, description in {
-        400: "The request cannot be read",
-        401: "No valid key",
-        403: "The key does not have the scope",
-        404: "Not there, or not yours",
-        409: "It contradicts what is there",
-        411: "An upload without Content-Length",
-        413: "Too large",
-        422: "It makes no sense",
-        429: "Over a quota or a rate",
-        503: "Busy, or the database does not answer",
-        507: "No room left",
-    }.items()
+STATUSES = {
+    400: "The request cannot be read",
+    401: "No valid key",
+    403: "The key does not have the scope",
+    404: "Not there, or not yours",
+    405: "Not with this method",
+    408: "An upload that does not go on",
+    409: "It contradicts what is there",
+    411: "An upload without Content-Length",
+    413: "Too large",
+    422: "It makes no sense",
+    429: "Over a quota or a rate",
+    500: "A defect of the server",
+    503: "Busy, or the database does not answer",
+    507: "No room left",
 }
-"""What every route may answer besides what it is for; part of the OpenAPI document."""
+"""What errors a request may end with, and what each stands for."""
 
 
-def add_problems(app: FastAPI) -> None:
-    """Have an application answer every error with a problem document."""
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return how the OpenAPI document describes answers that are problem documents."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": STATUSES[status], "content": content} for status in statuses}
+
+
+def add_problems(app: FastAPI, respond: Callable[[Request, Exception], Response]) -> None:
+    """Have an application answer every error.
+
+    Args:
+        app: The application.
+        respond: Returns the answer to an error.
+    """
     for kind in (
         ServiceError,
         StorageFullError,
@@ -56,18 +69,27 @@ def add_problems(app: FastAPI) -> None:
         HTTPException,
         Exception,
     ):
-        app.add_exception_handler(kind, problem_response)
+        app.add_exception_handler(kind, respond)
 
 
 def problem_response(request: Request, error: Exception) -> JSONResponse:
     """Return the problem document of an error."""
+    problem, headers = describe(request, error)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # Of a defect all is told; a disk or a database in trouble would fill the log.
+        is_defect = problem.status == HTTPStatus.INTERNAL_SERVER_ERROR
+        trace = error if is_defect else None
+        _log.error("%s %s: %s", request.method, request.url.path, problem.detail, exc_info=trace)
+    document = problem.model_dump(mode="json")
+    return JSONResponse(document, problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def describe(request: Request, error: Exception) -> tuple[Problem, dict[str, str]]:
+    """Return what an error means to whoever asked, and the headers that tell of it."""
     status, title, detail, headers = _described(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("%s %s: %s", request.method, request.url.path, detail, exc_info=error)
+    detail = _encodable(detail)
     problem = Problem(title=title, status=status, detail=detail, instance=request.url.path)
-    return JSONResponse(
-        problem.model_dump(mode="json"), status, headers=dict(headers), media_type=MEDIA_TYPE
-    )
+    return problem, dict(headers)
 
 
 def _described(error: Exception) -> tuple[int, str, str, Mapping[str, str]]:
@@ -90,10 +112,17 @@ def _described(error: Exception) -> tuple[int, str, str, Mapping[str, str]]:
 
 def _validation_text(error: RequestValidationError) -> str:
     """Return what is wrong, with place and value."""
-    texts = []
-    for item in error.errors():
+    texts, errors = [], error.errors()
+    for item in errors[:MOST_ERRORS]:
         place = ".".join(str(part) for part in item["loc"])
         shown = repr(item.get("input"))
         shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
-        texts.append(f"{place}: {item['msg']} (given: {shown})")
+        texts.append(f"{place}: {item['msg']} (given: {shown})"[: 4 * MOST_SHOWN])
+    if len(errors) > MOST_ERRORS:
+        texts.append(f"and {len(errors) - MOST_ERRORS} more")
     return "; ".join(texts)
+
+
+def _encodable(text: str) -> str:
+    """Return a text as UTF-8 can hold it: JSON lets half of a character through."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -2,19 +2,20 @@
 """What goes in and out over HTTP, for the server and for its client."""
 
 # Annotations are read at run time here, so they are not postponed.
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from api.jobs.states import Outcome, State
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of a file")]
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+FAR = datetime(9000, 1, 1, tzinfo=UTC)
 Seconds = Annotated[float, Field(gt=0, le=30 * 24 * 3600, allow_inf_nan=False)]
 OptionName = Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
-OptionValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:+-]{1,200}$")]
+OptionValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:+/-]{1,200}$")]
 
 
 class FileKind(StrEnum):
@@ -249,7 +250,7 @@ class KeyRequest(Strict):
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
     scopes: list[Scope] = Field(min_length=1, max_length=4)
-    expires_at: datetime | None = None
+    expires_at: Annotated[AwareDatetime, Field(lt=FAR)] | None = None
 
 
 class Key(Answer):

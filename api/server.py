@@ -14,10 +14,14 @@ from api.files import Inspector
 from api.jobs.announcements import Announcements
 from api.jobs.supervisor import Supervisor
 from api.measures import Measures
+from api.quota import Quota
+from api.web.methods import Methods
 
 if TYPE_CHECKING:
     from api.sandbox.level import Level
     from api.settings import Settings
+
+SIGN_INS_PER_MINUTE = 20
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,9 @@ class Server:
         blobs: Where the bytes of files are.
         inspector: Looks at uploads.
         rate: Counts requests.
+        sign_ins: Counts tries to sign in, by address.
+        methods: Knows how networks can be compressed.
+        quota: Knows what tenants store.
         announcements: Wakes streams of events.
         supervisor: Keeps workers running.
         caretaker: Tidies up.
@@ -42,6 +49,9 @@ class Server:
     blobs: Blobs
     inspector: Inspector
     rate: RateLimit
+    sign_ins: RateLimit
+    methods: Methods
+    quota: Quota
     announcements: Announcements
     supervisor: Supervisor
     caretaker: Caretaker
@@ -59,6 +69,9 @@ def make_server(settings: Settings, level: Level) -> Server:
         blobs,
         Inspector(settings),
         RateLimit(settings.requests_per_minute),
+        RateLimit(SIGN_INS_PER_MINUTE),
+        Methods(settings),
+        Quota(database, settings.tenant_bytes),
         Announcements(database),
         Supervisor(settings),
         Caretaker(settings, database, blobs),

@@ -8,6 +8,7 @@ before the environment. Nothing else of the server reads the environment.
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -36,7 +37,8 @@ class Settings:
         port: The port to listen on, 0 for any that is free.
         workers: How many jobs run at once.
         executor: Where jobs run: ``local``, in child processes, or ``ray``, on a Ray cluster.
-        ray_address: The Ray cluster to use; empty for one that is started on this machine.
+        ray_address: The Ray cluster to use, ``HOST:PORT`` of its head; empty for one of the
+            server's own, on this machine.
         lease_seconds: A job whose worker has not been heard of for so long is given to another.
         max_attempts: How often a job is begun before it counts as failed.
         job_memory_bytes: Address space of a job.
@@ -81,10 +83,9 @@ class Settings:
         """
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, int | float) and (
-                value < 0 or (value == 0 and field.name != "port")
-            ):
-                msg = f"{field.name} is {value}; it must be above 0"
+            least = 0 if field.name == "port" else math.ulp(0.0)
+            if isinstance(value, int | float) and not least <= value < math.inf:
+                msg = f"{field.name} is {value}; it must be a number above 0"
                 raise UsageError(msg)
         if self.executor not in ("local", "ray"):
             msg = f"executor is {self.executor!r}; there are: local, ray"
@@ -109,6 +110,16 @@ class Settings:
     def compiled_dir(self) -> Path:
         """Where compiled loops lie that every job starts with."""
         return self.data_dir / "compiled"
+
+    @property
+    def ray_door(self) -> Path:
+        """Where it stands how to connect to the server's own Ray cluster."""
+        return self.data_dir / "ray.json"
+
+    @property
+    def has_own_cluster(self) -> bool:
+        """Whether the server starts a Ray cluster on this machine."""
+        return self.executor == "ray" and not self.ray_address
 
     def to_json(self) -> str:
         """Return the settings as text for a worker process."""

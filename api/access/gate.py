@@ -11,13 +11,14 @@ change something must also come from a page of this server, by the header that b
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from api.access.keys import identify, identify_session
-from api.errors import ForbiddenError, TooLargeError, UnauthenticatedError
+from api.errors import ForbiddenError, UnauthenticatedError
 from api.problems import problem_response
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 PUBLIC = ("/healthz", "/readyz", "/sign-in")
 PUBLIC_FOLDERS = ("/static/",)
 COOKIE = "mucg4_session"
-MOST_BODY_BYTES = 8 << 20
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -51,12 +51,15 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or turn it away."""
+        if scope["type"] == "websocket":
+            # There are none, and none gets past by not being a request.
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http" or is_public(scope["path"]):
             await self._app(scope, receive, send)
             return
         request = Request(scope)
         try:
-            _check_length(request)
             caller = await to_thread.run_sync(self._identify, request)
             self._server.rate.take(f"{caller.tenant}/{caller.actor}")
         except Exception as error:  # noqa: BLE001 - answered as errors behind the gate are
@@ -85,15 +88,6 @@ class Gate:
         return self._server.database.read(lambda c: identify(c, credential, address))
 
 
-def _check_length(request: Request) -> None:
-    """Turn away a document that says that it is too long; uploads have a limit of their own."""
-    length = request.headers.get("content-length", "")
-    is_document = request.headers.get("content-type", "").startswith("application/json")
-    if is_document and length.isdigit() and int(length) > MOST_BODY_BYTES:
-        detail = f"{length} bytes; a document may have {MOST_BODY_BYTES}"
-        raise TooLargeError(detail)
-
-
 def is_public(path: str) -> bool:
     """Say whether strangers get an answer under a path."""
     return path in PUBLIC or path.startswith(PUBLIC_FOLDERS)
@@ -101,8 +95,9 @@ def is_public(path: str) -> bool:
 
 def _turned_away(request: Request, error: Exception) -> Response:
     """Return the answer to a request that is not let in; a person is led to where to sign in."""
-    is_page = not request.url.path.startswith("/v1/") and request.method == "GET"
+    is_page = not request.url.path.startswith("/v1/")
     is_person = is_page and "text/html" in request.headers.get("accept", "")
     if isinstance(error, UnauthenticatedError) and is_person:
-        return RedirectResponse("/sign-in", status_code=303)
+        then = f"?then={quote(request.url.path)}" if request.method == "GET" else ""
+        return RedirectResponse(f"/sign-in{then}", status_code=303)
     return problem_response(request, error)

@@ -14,6 +14,7 @@ import httpx
 
 from api.access.caller import Caller
 from api.access.keys import TENANT
+from api.database.connection import UnavailableError
 from api.errors import UnauthenticatedError
 from api.schemas import Scope
 from verifier.errors import UsageError
@@ -51,6 +52,7 @@ class TokenReader:
 
         Raises:
             UnauthenticatedError: It is not valid, or says too little.
+            UnavailableError: The provider's keys cannot be fetched now.
         """
         try:
             claims = self._jwt.decode(
@@ -62,6 +64,9 @@ class TokenReader:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
+        except self._jwt.PyJWKClientConnectionError as error:
+            msg = f"the provider of tokens does not answer: {error}"
+            raise UnavailableError(msg) from error
         except self._jwt.PyJWTError as error:
             detail = f"the token is not valid: {error}"
             raise UnauthenticatedError(detail) from error
@@ -72,6 +77,9 @@ class TokenReader:
         tenant = claims.get(name)
         if not isinstance(tenant, str) or not TENANT.fullmatch(tenant):
             detail = f"the token's claim {name!r} is {tenant!r}, which is not the name of a tenant"
+            raise UnauthenticatedError(detail)
+        if not claims["sub"].isprintable():
+            detail = "the token's claim 'sub' is not a name that can be written down"
             raise UnauthenticatedError(detail)
         known = {str(scope) for scope in Scope}
         scopes = frozenset(Scope(s) for s in str(claims.get("scope", "")).split() if s in known)

@@ -116,7 +116,7 @@ class AsyncWire:
 def _request(http: httpx.Client | httpx.AsyncClient, call: Call, content: Any) -> httpx.Request:
     headers = dict(call.headers)
     if call.document is not None:
-        content = call.document.model_dump_json(exclude_none=True)
+        content = call.document.model_dump_json()
         headers["Content-Type"] = "application/json"
     if call.file is not None:
         headers["Content-Type"] = "application/octet-stream"

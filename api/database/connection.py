@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import (
+    TimeoutError as NoConnectionError,
+)
 
 from verifier.errors import UsageError, VerifierError
 
@@ -27,6 +35,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
+# One for every thread that answers requests (anyio has 40), and some for others: readers must not
+# wait for writers that wait for a lock.
+MOST_CONNECTIONS = 45
+# A file's are kept open; of a server's only these: others may need it, too.
+KEPT_CONNECTIONS = 10
 DEADLOCK_TRIES = 5
 _DEADLOCKS = {"40P01", "40001"}
 _WRITES = "mucg4_writes"
@@ -108,6 +121,9 @@ class _translated:  # noqa: N801 - used like a function, in a with statement
         """Do nothing."""
 
     def __exit__(self, kind: object, error: BaseException | None, place: object) -> None:
+        if isinstance(error, NoConnectionError):
+            msg = "the database is busy: all connections are in use"
+            raise UnavailableError(msg) from error
         if not isinstance(error, DBAPIError):
             return
         message = str(error.orig).strip().splitlines()[0] if str(error.orig) else str(error)
@@ -142,7 +158,13 @@ def _sqlite(url: URL, busy_seconds: float) -> Engine:
         msg = "a server's database is shared between processes: give sqlite:///FILE a file"
         raise UsageError(msg)
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": busy_seconds, "check_same_thread": False})
+    engine = create_engine(
+        url,
+        pool_size=MOST_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={"timeout": busy_seconds, "check_same_thread": False},
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:
@@ -167,9 +189,13 @@ def _postgresql(url: URL) -> Engine:
         return create_engine(
             url,
             pool_pre_ping=True,
-            pool_size=5,
-            max_overflow=15,
-            connect_args={"connect_timeout": 5},
+            pool_size=KEPT_CONNECTIONS,
+            max_overflow=MOST_CONNECTIONS - KEPT_CONNECTIONS,
+            pool_timeout=BUSY_SECONDS,
+            connect_args={
+                "connect_timeout": int(BUSY_SECONDS),
+                "options": f"-c lock_timeout={int(BUSY_SECONDS)}s",
+            },
         )
     except (ImportError, NoSuchModuleError) as error:
         msg = f"PostgreSQL needs the extra 'postgresql': pip install 'mucg4[postgresql]' ({error})"

@@ -8,7 +8,6 @@ compression method, which the request's schema holds to harmless characters.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,6 @@ Files = Mapping[str, str | None]
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
-PROGRAM = (sys.executable, "-P", "-m", "verifier.cli.main")
 
 
 @dataclass(frozen=True)

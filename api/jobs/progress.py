@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a running command tells of its progress, read from the file that it writes to.
+"""What a running command tells of its progress, read from what it writes.
 
 A job may run for a day and tell five times a second. What is passed on is thinned so that about as
 many events are kept of a long job as of a short one: the longer it has run, the longer the pause.
@@ -13,37 +13,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 LEAST_PAUSE_SECONDS = 0.3
 MOST_EVENTS = 600
-MOST_READ_BYTES = 1 << 20
+MOST_KEPT_BYTES = 1 << 20
 MOST_LINE_BYTES = 4096
 
 
 class Progress:
-    """Lines of progress on their way from a file to whoever wants to know.
+    """Lines of progress on their way from a command to whoever wants to know.
 
     Args:
-        path: The file, which another process appends to.
         tell: Called with what a line says.
     """
 
-    def __init__(self, path: Path, tell: Callable[[Mapping[str, Any]], None]) -> None:
-        self._path = path
+    def __init__(self, tell: Callable[[Mapping[str, Any]], None]) -> None:
         self._tell = tell
-        self._offset = 0
         self._rest = b""
         self._latest: Mapping[str, Any] | None = None
         self._started = self._told = time.monotonic()
 
-    def read(self) -> None:
-        """Read what is new and pass the latest on, if it is time."""
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            new = file.read(MOST_READ_BYTES)
-        self._offset += len(new)
-        *lines, self._rest = (self._rest + new)[-MOST_READ_BYTES:].split(b"\n")
+    def read(self, new: bytes) -> None:
+        """Read what is new, and pass the latest on, if it is time."""
+        *lines, self._rest = (self._rest + new)[-MOST_KEPT_BYTES:].split(b"\n")
         for line in reversed(lines):
             data = _progress(line)
             if data is not None:

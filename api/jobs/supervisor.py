@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps worker processes running: as many as were asked for, each replaced when it ends."""
+"""Keeps worker processes running: as many as were asked for, each replaced when it ends.
+
+Before them comes the server's own Ray cluster, if jobs are to run on one, and it goes after them.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,10 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.25
 STOP_SECONDS = 5.0
+CLUSTER_STOP_SECONDS = 15.0
 MOST_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
+CLUSTER = (sys.executable, "-m", "api.cluster.own")
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +43,8 @@ class Supervisor:
         program: Sequence[str] = (sys.executable, "-m", "api.jobs.worker"),
     ) -> None:
         self._settings = settings
-        self._program = tuple(program)
-        self._workers = [_Place() for _ in range(settings.workers)]
+        self._workers = [_Place(tuple(program)) for _ in range(settings.workers)]
+        self._cluster = [_Place(CLUSTER)] if settings.has_own_cluster else []
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -59,15 +64,8 @@ class Supervisor:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        running = [place.process for place in self._workers if place.process is not None]
-        for process in running:
-            process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
-        while any(process.poll() is None for process in running) and time.monotonic() < deadline:
-            await asyncio.sleep(LOOK_SECONDS / 5)
-        for process in running:
-            process.kill()
-            process.wait()
+        await _end(self._workers, STOP_SECONDS)
+        await _end(self._cluster, CLUSTER_STOP_SECONDS)
 
     async def _watch(self) -> None:
         while True:
@@ -75,23 +73,38 @@ class Supervisor:
             self._look()
 
     def _look(self) -> None:
-        for place in self._workers:
+        for place in (*self._cluster, *self._workers):
             if place.is_due():
-                place.process = self._launch()
+                place.process = self._launch(place.program)
 
-    def _launch(self) -> subprocess.Popen[bytes]:
-        # From the main thread: a worker dies with the thread that started it (api/sandbox).
-        process = subprocess.Popen(self._program, stdin=subprocess.PIPE)  # noqa: S603 - our own
+    def _launch(self, program: Sequence[str]) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(program, stdin=subprocess.PIPE)  # noqa: S603 - our own
         assert process.stdin is not None  # noqa: S101 - it is a pipe
-        with contextlib.suppress(BrokenPipeError), process.stdin:
+        # It stays open: each ends when it closes, at the latest.
+        with contextlib.suppress(BrokenPipeError):
             process.stdin.write(self._settings.to_json().encode() + b"\n")
+            process.stdin.flush()
         return process
+
+
+async def _end(places: Sequence[_Place], patience_seconds: float) -> None:
+    """Tell processes to end, and end those that do not."""
+    running = [place.process for place in places if place.process is not None]
+    for process in running:
+        process.terminate()
+    deadline = time.monotonic() + patience_seconds
+    while any(process.poll() is None for process in running) and time.monotonic() < deadline:
+        await asyncio.sleep(LOOK_SECONDS / 5)
+    for process in running:
+        process.kill()
+        process.communicate()
 
 
 class _Place:
     """Where a worker process belongs: one that ends early is replaced later and later."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Sequence[str]) -> None:
+        self.program = program
         self.process: subprocess.Popen[bytes] | None = None
         self._started = self._next = 0.0
         self._pause = LOOK_SECONDS
@@ -103,7 +116,8 @@ class _Place:
             status = self.process.poll()
             if status is None:
                 return False
-            _log.warning("worker %d ended with status %d", self.process.pid, status)
+            _log.warning("%s %d ended with status %d", self.program[-1], self.process.pid, status)
+            self.process.communicate()
             lived = present - self._started
             longer = min(2 * self._pause, MOST_PAUSE_SECONDS)
             self._pause = LOOK_SECONDS if lived > HEALTHY_SECONDS else longer

@@ -8,19 +8,17 @@ like any other that compiles it: confined, on no stranger's input.
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from api.jobs.attempt import COMPILED, InspectionError, inspect
-from api.sandbox.confinement import Confinement, Limits
+from api.jobs.attempt import InspectionError, inspect
+from api.jobs.room import COMPILED, FolderRoom
 from api.sandbox.folder import remove
 
 if TYPE_CHECKING:
     from api.settings import Settings
 
-CPU_SECONDS = 600
 MOST_FILE_BYTES = 1 << 28
 WORDS = ("warm-up", "--format", "json")
 
@@ -36,10 +34,8 @@ def warm_up(settings: Settings) -> bool:
     settings.job_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="warm-up-", dir=settings.job_dir))
     try:
-        if settings.compiled_dir.is_dir():
-            shutil.copytree(settings.compiled_dir, folder / COMPILED)
-        limits = Limits(settings.job_memory_bytes, CPU_SECONDS, MOST_FILE_BYTES)
-        said = inspect(Confinement(folder, (), limits), WORDS)
+        memory_bytes, compiled = settings.job_memory_bytes, settings.compiled_dir
+        said = inspect(FolderRoom(folder, memory_bytes, MOST_FILE_BYTES, compiled), WORDS)
         if said["compiled"]:
             _replace(folder / COMPILED, settings.compiled_dir)
         _log.info("compiled %s loops in %s s", said["compiled"], said["seconds"])

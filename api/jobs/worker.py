@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker: claims jobs one after the other, and keeps each claim while the job runs.
 
-Started as ``python -m api.jobs.worker`` by the server, with the settings on standard input. It dies
-with the server, and its job with it, whatever ends them; what it had claimed is found by its lease.
-Told to stop (SIGTERM), it gives its job back.
+Started as ``python -m api.jobs.worker`` by the server, with the settings on standard input, which
+then stays open. It ends with the server, and its job with it, whatever ends them; what it had
+claimed is found by its lease. Told to stop (SIGTERM), or left alone, it gives its job back.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from api.database.inserting import insert_if_new
 from api.database.tables import workers
 from api.jobs.attempt import InspectionError, Workshop
 from api.jobs.queue import Ending, Lease, LeaseLostError, Queue
+from api.jobs.room import LocalRooms, RoomLostError
 from api.jobs.states import Outcome
-from api.sandbox.level import measure_level
 from api.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,10 +34,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from api.jobs.room import Rooms
+
 IDLE_SECONDS = 0.2
 TROUBLE_SECONDS = 1.0
 HEARTBEATS = 5
 SEEN_SECONDS = 5.0
+STOP_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +87,7 @@ class Worker:
             ending = self.workshop.attempt(lease, keeping.watch, keeping.tell)
         except InspectionError as error:
             ending = Ending(Outcome.CRASHED, f"a file that the job made is not valid: {error}")
-        except (UnavailableError, StorageFullError, OSError) as error:
+        except (RoomLostError, UnavailableError, StorageFullError, OSError) as error:
             _log.warning("job %s: %s", lease.job_id, error)
             ending = Ending(Outcome.CRASHED, str(error))
         if ending.outcome != Outcome.LOST:
@@ -171,7 +174,20 @@ def open_workshop(settings: Settings, at: Callable[[str], None]) -> Workshop:
     """Return what attempts work with, from settings."""
     database = Database(settings.url)
     blobs = Blobs(settings.blob_dir, at)
-    return Workshop(settings, database, blobs, measure_level().summary, at)
+    return Workshop(settings, database, blobs, open_rooms(settings), at)
+
+
+def open_rooms(settings: Settings) -> Rooms:
+    """Return where jobs run; for a cluster, once it is connected to."""
+    if settings.executor == "ray":
+        from api.cluster.connection import connect
+
+        connect(settings)
+        # Only now: what Ray is told in the environment, it reads when it is loaded.
+        from api.cluster.rooms import RayRooms
+
+        return RayRooms(settings)
+    return LocalRooms(settings)
 
 
 def main(at: Callable[[str], None] | None = None) -> None:
@@ -188,7 +204,17 @@ def main(at: Callable[[str], None] | None = None) -> None:
     worker = Worker(workshop, f"{socket.gethostname()}-{os.getpid()}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
+    threading.Thread(target=_end_with_the_server, args=[worker], daemon=True).start()
     worker.run()
+
+
+def _end_with_the_server(worker: Worker) -> None:
+    """Stop when standard input closes, which the server keeps open as long as it is there."""
+    os.read(sys.stdin.fileno(), 1)
+    worker.stopping.set()
+    time.sleep(STOP_SECONDS)
+    # It waits for something that does not come, such as a cluster that ended with the server.
+    os._exit(1)
 
 
 if __name__ == "__main__":

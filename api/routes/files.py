@@ -4,20 +4,31 @@
 The routes are the same for all kinds; the folder in the path says which kind is meant.
 """
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse
+from starlette.requests import ClientDisconnect
 
 from api.blobs import Writing
-from api.errors import InvalidError, LengthRequiredError, NotFoundError, TooLargeError
-from api.files import Upload, check_quota, file_page, find_file, keep_upload, remove_file
+from api.errors import (
+    InvalidError,
+    LengthRequiredError,
+    NotFoundError,
+    StalledError,
+    TooLargeError,
+)
+from api.files import Upload, file_page, find_file, keep_upload, remove_file
+from api.problems import problems
 from api.routes.asking import Cursor, Limit, Reader, TheServer, Writer
 from api.schemas import FOLDERS, FileKind, FilePage, Sha256, StoredFile
 from api.server import Server
 
 router = APIRouter(tags=["files"])
+
+STALL_SECONDS = 60.0
 
 
 def _kind(request: Request) -> FileKind:
@@ -29,6 +40,16 @@ Name = Annotated[
     str,
     Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f/\\]*$", description="what to call the file"),
 ]
+BYTES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file",
+        "content": {
+            media_type: {"schema": {"type": "string", "format": "binary"}}
+            for media_type in ("application/octet-stream", "application/gzip", "application/json")
+        },
+    }
+}
+_UPLOAD = problems(408, 411, 507)
 _BODY = {
     "requestBody": {
         "required": True,
@@ -37,7 +58,7 @@ _BODY = {
 }
 
 
-@router.post("", status_code=201, openapi_extra=_BODY)
+@router.post("", status_code=201, openapi_extra=_BODY, responses=_UPLOAD)
 async def upload_file(
     request: Request,
     response: Response,
@@ -53,7 +74,7 @@ async def upload_file(
     return stored
 
 
-@router.put("/{sha256}", openapi_extra=_BODY)
+@router.put("/{sha256}", openapi_extra=_BODY, responses=_UPLOAD)
 async def put_file(
     request: Request,
     server: TheServer,
@@ -75,27 +96,33 @@ async def _receive(
     request: Request, server: Server, upload: Upload, expected: str | None
 ) -> StoredFile:
     length = _length(request, server.settings.upload_bytes)
-    tenant = upload.caller.tenant
-    await to_thread.run_sync(
-        server.database.read, lambda c: check_quota(c, server.settings, tenant, length)
-    )
-    with server.blobs.writing() as writing:
-        async for chunk in request.stream():
-            if writing.bytes + len(chunk) > length:
-                break  # More than was said: the server below would not have it either.
-            await to_thread.run_sync(writing.write, chunk)
-        if writing.bytes != length:
-            detail = f"the body has {writing.bytes} bytes, Content-Length says {length}"
-            raise InvalidError(detail)
+    with server.quota.reserved(upload.caller.tenant, length), server.blobs.writing() as writing:
+        await to_thread.run_sync(server.quota.check, upload.caller.tenant)
+        await _write(request, writing, length)
         if expected is not None and writing.sha256 != expected:
             detail = f"the body has the SHA-256 {writing.sha256}, not {expected}"
             raise InvalidError(detail)
-        return await to_thread.run_sync(_look_and_keep, server, upload, writing)
+        summary = await server.inspector.inspect(writing.path, upload.kind)
+        return await to_thread.run_sync(keep_upload, server.database, upload, writing, summary)
 
 
-def _look_and_keep(server: Server, upload: Upload, writing: Writing) -> StoredFile:
-    summary = server.inspector.inspect(writing.path, upload.kind)
-    return keep_upload(server.database, upload, writing, summary)
+async def _write(request: Request, writing: Writing, length: int) -> None:
+    """Write a body to disk as it comes."""
+    clock = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(STALL_SECONDS) as patience:
+            async for chunk in request.stream():
+                await to_thread.run_sync(writing.write, chunk)
+                patience.reschedule(clock() + STALL_SECONDS)
+    except TimeoutError as error:
+        detail = f"nothing came for {STALL_SECONDS:g} s after {writing.bytes} bytes"
+        raise StalledError(detail) from error
+    except ClientDisconnect as error:
+        detail = f"the connection ended after {writing.bytes} of {length} bytes"
+        raise InvalidError(detail) from error
+    if writing.bytes != length:
+        detail = f"the body has {writing.bytes} bytes, Content-Length says {length}"
+        raise InvalidError(detail)
 
 
 def _length(request: Request, most: int) -> int:
@@ -123,18 +150,14 @@ def describe_file(server: TheServer, caller: Reader, kind: Kind, sha256: Sha256)
     return server.database.read(lambda c: find_file(c, caller.tenant, kind, sha256))
 
 
-@router.get(
-    "/{sha256}/content",
-    response_class=FileResponse,
-    responses={200: {"content": {"application/octet-stream": {}}}},
-)
+@router.get("/{sha256}/content", response_class=FileResponse, responses=BYTES)
 def fetch_file(server: TheServer, caller: Reader, kind: Kind, sha256: Sha256) -> FileResponse:
     """Fetch a file."""
     stored = describe_file(server, caller, kind, sha256)
     return blob_response(server, stored.sha256, stored.name or sha256)
 
 
-@router.delete("/{sha256}", status_code=204)
+@router.delete("/{sha256}", status_code=204, responses=problems(409, 507))
 def delete_file(server: TheServer, caller: Writer, kind: Kind, sha256: Sha256) -> None:
     """Remove a file; unfinished jobs keep theirs."""
     server.database.write(lambda c: remove_file(c, caller, kind, sha256))
@@ -145,7 +168,7 @@ def blob_response(
 ) -> FileResponse:
     """Return a file as a download: browsers are told not to open it."""
     return FileResponse(
-        server.blobs.path(sha256),
+        server.blobs.there(sha256),
         media_type=media_type,
         filename=name,
         headers={"ETag": f'"{sha256}"', "X-Content-Type-Options": "nosniff"},

@@ -15,12 +15,12 @@ ALIVE_SECONDS = 20.0
 
 
 @router.get("/healthz")
-def healthz() -> dict[str, str]:
-    """Say that the server lives."""
+async def healthz() -> dict[str, str]:
+    """Say that the server lives, however busy it is."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses={503: {"model": Readiness}})
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "Not now"}})
 def readyz(server: TheServer, response: Response) -> Readiness:
     """Say whether the server can take work, and how well jobs are confined."""
     database, storage, alive = "ok", "ok", 0

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs: submit, look, wait for events, fetch what they made, cancel."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.engine import Connection
 
 from api.access import audit
-from api.access.gate import MOST_BODY_BYTES
+from api.database.connection import UnavailableError
 from api.jobs.cancelling import cancel
 from api.jobs.reading import (
     Filter,
@@ -23,14 +25,19 @@ from api.jobs.reading import (
 )
 from api.jobs.states import State
 from api.jobs.submit import Submission, submit
+from api.problems import problems
 from api.routes.asking import Cursor, Limit, Reader, TheServer, Writer
-from api.routes.files import blob_response
+from api.routes.files import BYTES, blob_response
 from api.schemas import EventPage, JobDetail, JobId, JobPage, JobRequest, Sha256
 
-router = APIRouter(prefix="/jobs", tags=["jobs"], max_body_size=MOST_BODY_BYTES)
+router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-EVENTS_AT_ONCE = 100
+EVENTS_AT_ONCE = 20
 LONGEST_WAIT_SECONDS = 10.0
+TROUBLE_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
 Key = Annotated[
     str | None,
     Header(
@@ -48,10 +55,11 @@ def _own(server: TheServer, caller: Reader, job_id: JobId) -> str:
 
 
 OwnJob = Annotated[str, Depends(_own)]
+ArtifactName = Annotated[str, Path(pattern="^[a-z_]{1,64}$")]
 EventNumber = Annotated[int, Header(ge=0, le=2**31, alias="Last-Event-ID")]
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, responses=problems(409, 507))
 def submit_job(
     response: Response,
     server: TheServer,
@@ -72,7 +80,7 @@ def list_jobs(  # noqa: PLR0913 - each is a part of the query
     caller: Reader,
     *,
     state: State | None = None,
-    kind: Annotated[str | None, Query(max_length=20)] = None,
+    kind: Annotated[str | None, Query(pattern="^[a-z]{1,20}$")] = None,
     parent: JobId | None = None,
     model: Sha256 | None = None,
     property: Sha256 | None = None,  # noqa: A002 - the name in the query
@@ -90,7 +98,7 @@ def get_job(server: TheServer, caller: Reader, job_id: JobId) -> JobDetail:
     return server.database.read(lambda c: job_detail(c, caller.tenant, job_id))
 
 
-@router.delete("/{job_id}", status_code=202)
+@router.delete("/{job_id}", status_code=202, responses=problems(507))
 def cancel_job(server: TheServer, caller: Writer, job_id: JobId) -> JobDetail:
     """Cancel a job, or all jobs of a batch; one that has ended stays as it is."""
 
@@ -102,8 +110,10 @@ def cancel_job(server: TheServer, caller: Writer, job_id: JobId) -> JobDetail:
     return server.database.write(work)
 
 
-@router.get("/{job_id}/artifacts/{name}", response_class=FileResponse)
-def fetch_artifact(server: TheServer, caller: Reader, job_id: JobId, name: str) -> FileResponse:
+@router.get("/{job_id}/artifacts/{name}", response_class=FileResponse, responses=BYTES)
+def fetch_artifact(
+    server: TheServer, caller: Reader, job_id: JobId, name: ArtifactName
+) -> FileResponse:
     """Fetch a file that a job made: proof, certificate, model, neuron_map, ..."""
     made = server.database.read(lambda c: artifact_of(c, caller.tenant, job_id, name))
     return blob_response(server, made.sha256, made.file_name, made.media_type)
@@ -116,10 +126,16 @@ async def stream_events(
     """Stream what happens to a job, from its beginning or after `Last-Event-ID`, to its end."""
     number = last_event_id
     while not await request.is_disconnected():
-        page = await to_thread.run_sync(
-            server.database.read,
-            lambda c, after=number: event_page(c, job_id, after, EVENTS_AT_ONCE),
-        )
+        try:
+            page = await to_thread.run_sync(
+                server.database.read,
+                lambda c, after=number: event_page(c, job_id, after, EVENTS_AT_ONCE),
+            )
+        except UnavailableError as error:
+            # The answer has begun, so it cannot become another one; the reader just waits.
+            _log.warning("job %s: no events: %s", job_id, error)
+            await asyncio.sleep(TROUBLE_SECONDS)
+            continue
         for event in page.items:
             number = event.number
             yield ServerSentEvent(

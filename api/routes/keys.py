@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tenant's keys and its audit log, and who is asking."""
 
-from fastapi import APIRouter
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from api.access import audit as log
-from api.access.gate import MOST_BODY_BYTES
 from api.access.keys import KeyTerms, create_key, list_keys, revoke_key, when
 from api.database.tables import audit
-from api.errors import ForbiddenError
+from api.errors import ForbiddenError, InvalidError
 from api.routes.asking import Admin, Anyone, Limit, TheServer
 from api.schemas import AuditEntry, AuditPage, Key, KeyRequest, NewKey, Whoami
 
-router = APIRouter(tags=["access"], max_body_size=MOST_BODY_BYTES)
+router = APIRouter(tags=["access"])
+
+Prefix = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
+Number = Annotated[int | None, Query(ge=0, lt=2**63, description="`next_cursor` of a page")]
 
 
 @router.get("/whoami")
@@ -29,6 +34,9 @@ def make_key(server: TheServer, caller: Admin, request: KeyRequest) -> NewKey:
     if beyond:
         detail = f"a key cannot give what it does not have: {', '.join(sorted(beyond))}"
         raise ForbiddenError(detail)
+    if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
+        detail = f"expires_at is {request.expires_at.isoformat()}, which is over already"
+        raise InvalidError(detail)
     expires_at = None if request.expires_at is None else request.expires_at.timestamp()
     terms = KeyTerms(caller.tenant, request.name, request.scopes, expires_at)
 
@@ -47,7 +55,7 @@ def keys(server: TheServer, caller: Admin) -> list[Key]:
 
 
 @router.delete("/keys/{prefix}", status_code=204)
-def end_key(server: TheServer, caller: Admin, prefix: str) -> None:
+def end_key(server: TheServer, caller: Admin, prefix: Prefix) -> None:
     """End a key at once."""
 
     def work(connection: Connection) -> None:
@@ -59,7 +67,7 @@ def end_key(server: TheServer, caller: Admin, prefix: str) -> None:
 
 @router.get("/audit")
 def audit_log(
-    server: TheServer, caller: Admin, cursor: int | None = None, limit: Limit = 50
+    server: TheServer, caller: Admin, cursor: Number = None, limit: Limit = 50
 ) -> AuditPage:
     """List who did what, newest first."""
     query = select(audit).where(audit.c.tenant == caller.tenant)

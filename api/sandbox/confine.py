@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from api.sandbox.confinement import Limits
     from api.sandbox.plan import Plan
 
-# What the interpreter ignores, and would pass on as ignored.
-IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
-
 # Between the signal that asks a program to end for its CPU time and the one that ends it.
 SECONDS_TO_END = 1
 
@@ -38,6 +35,9 @@ MOST_THREADS = 1024
 
 FIRST_TO_GO = "1000"
 """When memory runs out, the kernel first ends a job, rather than the server."""
+
+NICENESS = 10
+"""A job takes the time that the server leaves, or answers would wait for jobs."""
 
 
 def become(plan: Plan) -> NoReturn:
@@ -61,8 +61,10 @@ def _leave_everything(plan: Plan) -> None:
     os.setsid()
     os.chdir(plan.confinement.folder)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for number in IGNORED_BY_PYTHON:
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        # Python ignores some, and what started the server may have ignored others.
         signal.signal(number, signal.SIG_DFL)
+    os.nice(NICENESS)
     if ON_LINUX:
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
         # Libraries read about their own process. The rule that lets them is tied to what this

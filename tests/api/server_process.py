@@ -108,7 +108,12 @@ class ServerProcess:
 
 def worker_pids(server_pid: int) -> list[int]:
     """Return the worker processes of a server."""
-    return [pid for pid in children(server_pid) if b"api.jobs.worker" in _command(pid)]
+    return [pid for pid in children(server_pid) if is_worker(pid)]
+
+
+def is_worker(pid: int) -> bool:
+    """Say whether a process is a worker of some server."""
+    return b"api.jobs.worker" in _command(pid)
 
 
 def children(pid: int) -> list[int]:
@@ -120,6 +125,17 @@ def children(pid: int) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes below a process; none if it is gone."""
+    below = children(pid)
+    return [*below, *(further for child in below for further in descendants(child))]
+
+
+def command_line(pid: int) -> str:
+    """Return the command line of a process; nothing if it is gone."""
+    return _command(pid).replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def processes_about(text: str) -> list[str]:

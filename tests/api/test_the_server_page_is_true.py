@@ -22,7 +22,7 @@ import pytest
 
 from api.jobs import commands
 from api.jobs.states import State
-from api.problems import RESPONSES
+from api.problems import STATUSES
 from api.sandbox.plan import UNCONFINED
 from api.schemas import JobRequest, Scope
 from tests.architecture.source_tree import ROOT, fenced_blocks
@@ -187,7 +187,7 @@ def test_the_tables_name_all_states_scopes_statuses_and_protections() -> None:
 
     assert states == set(State)
     assert {row[0] for row in rows("scope")} == set(Scope)
-    assert {int(row[0]) for row in rows("status")} == set(RESPONSES)
+    assert {int(row[0]) for row in rows("status")} == set(STATUSES)
     told = set(UNCONFINED.json()) - {"summary", "user_namespace", "adopts_orphans"}
     assert protections == told
 

@@ -35,11 +35,14 @@ from verifier.cli.main import make_parser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.api.postgresql import Cluster
+
 PAGE = ROOT / "docs/operating.md"
 UNIT = ROOT / "docs/mucg4.service"
 IMAGE, COMPOSE, IGNORED = ROOT / "Dockerfile", ROOT / "compose.yaml", ROOT / ".dockerignore"
 PLACES = (PAGE, UNIT, IMAGE, COMPOSE)
 MARK = "-- end of block"
+POSTGRESQL = "<!-- with PostgreSQL"
 
 Values = dict[str, Any]
 
@@ -259,7 +262,11 @@ def test_the_commands_of_the_page_work_and_a_backup_is_a_server_again(
     make_command(tmp_path / "commands")
     path = os.pathsep.join([str(tmp_path / "commands"), os.environ.get("PATH", "")])
     data = str(used.folder / "data")
-    blocks = [block for language, block, _ in fenced_blocks(PAGE) if language == "sh"]
+    blocks = [
+        block
+        for language, block, above in fenced_blocks(PAGE)
+        if language == "sh" and not above.startswith(POSTGRESQL)
+    ]
     script = "".join(f"{block}\necho '{MARK}'\n" for block in blocks)
 
     done = subprocess.run(
@@ -288,3 +295,37 @@ def test_the_commands_of_the_page_work_and_a_backup_is_a_server_again(
     finally:
         restored.stop()
     assert [key["name"] for key in keys] == ["first key"]
+
+
+@pytest.mark.slow
+def test_a_dump_of_postgresql_is_a_server_again(cluster: Cluster, tmp_path: Path) -> None:
+    # What is found may be a link to where the programs of this version are.
+    programs = (cluster.programs / "postgres").resolve().parent
+    url = cluster.create_database()
+    sha256 = hashlib.sha256(tiny_model(5)).hexdigest()
+    backup, restore = [
+        block for _, block, above in fenced_blocks(PAGE) if above.startswith(POSTGRESQL)
+    ]
+
+    def act(block: str) -> None:
+        path = os.pathsep.join([str(programs), os.environ.get("PATH", "")])
+        known = {**os.environ, "PATH": path, "DATABASE": url.replace("+psycopg", "")}
+        subprocess.run(["/bin/sh", "-eu", "-c", block], cwd=tmp_path, env=known, check=True)
+
+    (tmp_path / "backup").mkdir()
+    running = ServerProcess(tmp_path / "server", database_url=url)
+    running.start()
+    try:
+        with running.client() as client:
+            client.post("/v1/models", content=tiny_model(5)).raise_for_status()
+            act(backup)
+            client.delete(f"/v1/models/{sha256}").raise_for_status()
+        running.stop()
+        act(restore)
+        running.start()
+        with running.client() as client:
+            found = client.get(f"/v1/models/{sha256}/content")
+    finally:
+        running.stop()
+
+    assert found.content == tiny_model(5)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A test that asserts nothing says only that nothing crashed.
 
-A test asserts when it contains ``assert``, enters ``pytest.raises`` or ``pytest.warns``, or calls
-a function that does so: one of its own module, or one whose name starts with ``assert_``,
-``check_`` or ``expect_``.
+A test asserts when it contains ``assert``, enters ``pytest.raises`` or ``pytest.warns``, waits for
+what it expects of a browser's page, or calls a function that does so: one of its own module, or one
+whose name starts with ``assert_``, ``check_`` or ``expect_``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import ast
 
 from tests.architecture.source_tree import Module, modules
 
-ASSERTING_CALLS = {"raises", "warns", "fail"}
+ASSERTING_CALLS = {"raises", "warns", "fail", "expect"}
 ASSERTING_PREFIXES = ("assert_", "check_", "expect_")
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef

@@ -47,7 +47,7 @@ def test_a_page_without_the_marks_is_an_error(tmp_path: Path, text: str) -> None
         insert_section(page, "x", "new")
 
 
-@pytest.mark.parametrize("name", [*suite_names(), "peers", "profile", "scaling"])
+@pytest.mark.parametrize("name", [*suite_names(), "peers", "profile", "scaling", "service"])
 def test_the_page_of_results_has_a_place_for_each_table(name: str) -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 

@@ -157,12 +157,13 @@ def test_the_encoded_question_has_the_expected_answer(
     assert hashlib.sha256(files.network.read_bytes()).hexdigest() in script.read_text("utf-8")
 
 
+GROUPS = {"certificate": ["check"], "keys": ["create"]}
 NAMES = [module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS]
 
 
 @pytest.mark.parametrize("command", NAMES)
 def test_each_command_explains_itself(command: str) -> None:
-    words = [command, "check"] if command == "certificate" else [command]
+    words = [command, *GROUPS.get(command, ())]
 
     done = run(*words, "--help")
 

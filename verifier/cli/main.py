@@ -19,7 +19,6 @@ import argparse
 import os
 import sys
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.cli import (
@@ -159,22 +158,10 @@ class _Version(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         del namespace, values, option_string
+        from verifier.version import version
+
         sys.stdout.write(f"{parser.prog} {version()}\n")
         parser.exit()
-
-
-def version() -> str:
-    """Return the version of the installed package, or of the source tree this runs from."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed_version
-
-    try:
-        return installed_version("mucg4")
-    except PackageNotFoundError:
-        import tomllib
-
-        text = Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8")
-        return str(tomllib.loads(text)["project"]["version"])
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         result = prove(network.graph, prop, options, report)
     result, problem = network.replay(result, prop)
     written = record(result, arguments.proof, arguments, console)
-    document = result_json("prove", result, problem) | {
+    document = result_json("prove", result, prop, problem) | {
         "cores": 0 if result.proof is None else len(result.proof.cores),
         **written.json(),
     }

@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         result = reverify(network.graph, prop, proof, neuron_map, options, report, original=before)
     result, problem = network.replay(result, prop)
     written = record(result, arguments.save_proof, arguments, console)
-    document = result_json("reverify", result, problem, original) | written.json()
+    document = result_json("reverify", result, prop, problem, original) | written.json()
     document |= _reuse_json(result, neuron_map, how, change)
     rows = [*_rows(how, change, problem), *written.rows()]
     from verifier.report import result_text

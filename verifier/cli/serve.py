@@ -29,6 +29,11 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--executor", choices=("local", "ray"), help="where jobs run (default: local)"
     )
+    parser.add_argument(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help="the Ray cluster to use (default: one of the server's own, on this machine)",
+    )
     parser.epilog = "Every setting has a variable in the environment, too: docs/operating.md."
 
 
@@ -55,7 +60,7 @@ def settings_of(arguments: argparse.Namespace) -> Any:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command."""
     from api.command import serve
-    from verifier.cli.main import version
+    from verifier.version import version
 
     def tell(address: str, first_key: str | None) -> None:
         document = {"command": "serve", "address": address, "first_key": first_key}

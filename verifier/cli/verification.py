@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from verifier.cli.networks import Network
     from verifier.options import EngineOptions
     from verifier.pipeline import Result
+    from verifier.spec.property import Property
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,20 +109,31 @@ def _told_of(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def result_json(
-    command: str, result: Result, replay_problem: str, original: Network | None = None
+    command: str,
+    result: Result,
+    prop: Property,
+    replay_problem: str,
+    original: Network | None = None,
 ) -> dict[str, Any]:
     """Return what ``prove`` and ``reverify`` both say of a result.
 
     Args:
         command: The name of the command.
         result: The result.
+        prop: The property.
         replay_problem: What went wrong when its counterexample was replayed.
         original: What to run at the counterexample too, so that both can be compared there.
     """
     counterexample = counterexample_json(result.counterexample, replay_problem)
-    if result.counterexample is not None and original is not None:
-        output = original.output_at(result.counterexample.input)
-        counterexample["original_output"] = [str(value) for value in output]
+    if result.counterexample is not None:
+        from verifier.cli.violation import violated_case_json
+
+        x, y = result.counterexample.input, result.counterexample.output
+        there = None
+        if original is not None:
+            there = (x, original.output_at(x))
+            counterexample["original_output"] = [str(value) for value in there[1]]
+        counterexample["violated"] = violated_case_json(prop, (x, y), there)
     return {
         "command": command,
         "verdict": str(result.verdict),

@@ -18,6 +18,7 @@ from api.client import (
     FileKind,
     NoArtifactError,
     Patience,
+    ProblemError,
     WaitTimeoutError,
     WrongContentError,
 )
@@ -128,6 +129,22 @@ def test_a_stream_that_is_lost_again_and_again_is_given_up(call: Any) -> None:
 
     with pytest.raises(ConnectionLostError):
         call(handle, "events", ID)
+
+
+def test_a_stream_that_gets_on_is_followed_however_often_it_is_lost(call: Any) -> None:
+    streams = [Pieces(event(number), is_lost=True) for number in range(1, 8)]
+    streams.append(Pieces(b"event: end\ndata: {}\n\n"))
+
+    found = call(lambda _: httpx.Response(200, stream=streams.pop(0)), "events", ID)
+
+    assert [item.number for item in found] == list(range(1, 8))
+
+
+def test_a_stream_that_is_refused_is_a_problem(call: Any) -> None:
+    missing = b'{"title": "Not found", "status": 404, "detail": "there is no job"}'
+
+    with pytest.raises(ProblemError, match="404 Not found: there is no job"):
+        call(lambda _: httpx.Response(404, stream=Pieces(missing)), "events", ID)
 
 
 def test_a_request_that_is_repeated_is_the_same_request(call: Any) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import select, text
 from api.blobs import Blobs
 from api.database.connection import Database
 from api.database.tables import artifacts, events, jobs
-from tests.api.server_process import processes_about, worker_pids
+from tests.api.server_process import is_worker, processes_about, worker_pids
 from tests.api.tiny import tiny_model, tiny_property
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Storm:
     server_kills: int
     seed: int = 0
     submitted: list[str] = field(default_factory=list)
+    workers: set[int] = field(default_factory=set)
     killed: dict[str, int] = field(default_factory=lambda: {"workers": 0, "servers": 0})
 
     def rage(self) -> None:
@@ -85,6 +86,7 @@ class Storm:
 
     def _kill(self, what: str, chance: random.Random) -> None:
         time.sleep(chance.uniform(0.0, 0.6))
+        self.workers.update(worker_pids(self.server.pid))
         if what == "servers":
             self.server.kill()
             self.killed["servers"] += 1
@@ -127,6 +129,7 @@ class Storm:
             database.close()
         assert list(Blobs(data / "blobs").damaged()) == []
         assert processes_about(str(self.server.folder)) == []
+        assert [pid for pid in self.workers if is_worker(pid)] == []
 
     def _check_jobs(self, database: Database) -> None:
         def read(query: Any) -> list[Any]:

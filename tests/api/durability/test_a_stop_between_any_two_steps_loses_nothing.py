@@ -17,6 +17,7 @@ from api.database.tables import files, jobs
 from api.file_register import FileRecord, register
 from api.files import Upload, keep_upload
 from api.jobs.attempt import Workshop
+from api.jobs.room import LocalRooms
 from api.jobs.states import State
 from api.jobs.worker import Worker
 from api.schemas import FileKind, Scope
@@ -54,15 +55,16 @@ def settings(tmp_path: Path, database: Database) -> Settings:
 def run(settings: Settings, *words: str) -> int:
     """Run one of the programs that stop, and return its exit status."""
     program = [sys.executable, "-m", "tests.api.durability.stopping", *words]
-    done = subprocess.run(
-        program,
-        input=settings.to_json().encode() + b"\n",
-        cwd=ROOT,
-        timeout=120,
-        check=False,
-        capture_output=True,
+    process = subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT
     )
-    return done.returncode
+    assert process.stdin is not None
+    # It stays open, as the server keeps it.
+    process.stdin.write(settings.to_json().encode() + b"\n")
+    process.stdin.flush()
+    status = process.wait(120)
+    process.communicate()
+    return status
 
 
 def tiny_job(settings: Settings, database: Database) -> tuple[Ledger, str]:
@@ -91,7 +93,7 @@ def test_a_job_of_a_worker_that_stops_is_done_once(
 
     # As if the lease had run out in the meantime.
     database.write(lambda c: c.execute(update(jobs).values(lease_until=1.0, not_before=0.0)))
-    workshop = Workshop(settings, database, Blobs(settings.blob_dir), "as it comes")
+    workshop = Workshop(settings, database, Blobs(settings.blob_dir), LocalRooms(settings))
     worker = Worker(workshop, "another")
     worker.queue.expire()
     database.write(lambda c: c.execute(update(jobs).values(not_before=0.0)))

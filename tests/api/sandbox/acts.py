@@ -66,7 +66,7 @@ ACTS = {
         "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))"
     ),
     "connect to a socket in a folder": (
-        "socket.socket(socket.AF_UNIX).connect(get('OUTSIDE') + '/socket')"
+        "socket.socket(socket.AF_UNIX).connect('../outside/socket')"
     ),
     "connect to an abstract socket": "socket.socket(socket.AF_UNIX).connect('\\0' + get('NAME'))",
     "fork": "process = os.fork()\nif process == 0: os._exit(0)\nos.waitpid(process, 0)",
@@ -121,8 +121,10 @@ def stage(folder: Path) -> Iterator[dict[str, str]]:
     name = f"mucg4-{os.getpid()}-{folder.name}"
     with ExitStack() as stack:
         port = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-        # A relative name: the whole path can be longer than a socket's name may be.
-        for address in (f"\0{name}", str(outside / "socket")):
+        # By its folder's number: the whole path can be longer than a socket's name may be.
+        place = os.open(outside, os.O_PATH)
+        stack.callback(os.close, place)
+        for address in (f"\0{name}", f"/proc/self/fd/{place}/socket"):
             server = stack.enter_context(socket.socket(socket.AF_UNIX))
             server.bind(address)
             server.listen()
