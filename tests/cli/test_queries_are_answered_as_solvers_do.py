@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from onnx import numpy_helper
 from tests.cli.running import HOLDS_FROM, INPUTS, OUTPUTS, VIOLATED_UP_TO, network_bytes, run
 from verifier.cli.main import main
 from verifier.ir.evaluate import evaluate_exactly
+from verifier.ir.onnx_lowering import LOWERINGS
+from verifier.ir.onnx_model import FIRST_OPSET, LAST_OPSET
 from verifier.ir.onnx_reader import read_onnx
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from tests.cli.running import Files
 
 BOX = "".join(f"(assert (and (>= X[0,{i}] -1.0) (<= X[0,{i}] 1.0)))\n" for i in range(INPUTS))
-ENTRY = re.compile(r"\((\w+(?:\[[0-9,]*\])?) ([^()\s]+)\)")
+ENTRY = re.compile(r"\((\w+) ([^()\s]+)\)")
 
 
 def query_text(condition: str, hidden: str = "") -> str:
@@ -47,11 +50,17 @@ def pair_text(condition: str, relation: str = "isomorphic-to") -> str:
 
 
 def assignment(printed: str) -> dict[str, float]:
-    """Return the values that stand after ``sat``."""
-    word, rest = printed.split("\n", 1)
+    """Return the entries of the variables that stand after ``sat``."""
+    word, *lines = printed.splitlines()
     assert word == "sat"
-    assert re.fullmatch(r"\((\([^()]+\)\s*)+\)\n", rest)
-    return {name: float(value) for name, value in ENTRY.findall(rest)}
+    values: dict[str, float] = {}
+    while lines:
+        name, element_type, shape = lines.pop(0).split(" ")
+        assert element_type == "real"
+        for index in np.ndindex(*json.loads(shape)):
+            entry = f"{name}[{','.join(map(str, index))}]" if index else name
+            values[entry] = float(lines.pop(0))
+    return values
 
 
 def test_a_query_that_nothing_satisfies_is_unsat(files: Files) -> None:
@@ -87,7 +96,9 @@ def test_assignments_are_written_as_tensors_of_their_shape(files: Files) -> None
         "verify", query, "--network", f"f={files.network}", "--serialise-assignments", files.folder
     )
 
-    values = assignment(done.printed)
+    again = run("verify", query, "--network", f"f={files.network}")
+    values = assignment(again.printed)
+    assert done.printed == "sat\n"
     x, y = (
         numpy_helper.to_array(onnx.TensorProto.FromString((files.folder / name).read_bytes()))
         for name in ("X.pb", "Y.pb")
@@ -160,13 +171,11 @@ def test_properties_of_version_1_are_answered_in_their_names(files: Files) -> No
     network = ("--network", f"any={files.network}")
 
     assert run("verify", files.holds, *network).printed == "unsat\n"
-    assert set(assignment(run("verify", files.violated, *network).printed)) == {
-        "X_0",
-        "X_1",
-        "X_2",
-        "Y_0",
-        "Y_1",
-    }
+    word, rest = run("verify", files.violated, *network).printed.split("\n", 1)
+    assert word == "sat"
+    assert re.fullmatch(r"\((\([^()]+\)\s*)+\)\n", rest)
+    names = ["X_0", "X_1", "X_2", "Y_0", "Y_1"]
+    assert [name for name, value in ENTRY.findall(rest) if float(value) < 100] == names
 
 
 @pytest.mark.parametrize(
@@ -201,7 +210,10 @@ def test_networks_that_are_not_what_the_query_says_are_refused(files: Files) -> 
     first = ("--network", f"f={files.network}")
 
     for words, message in (
-        ((equal, *first, "--network", f"g={other}"), "declared equal to f, which is another file"),
+        (
+            (equal, *first, "--network", f"g={files.network}"),
+            "declared equal to f, it takes no file",
+        ),
         ((isomorphic, *first, "--network", f"g={wide}"), "g has not the structure of f"),
         ((isomorphic, *first), "network g has no file"),
         ((single, "--network", f"f={wide}"), "declares 3 inputs, the network has 4"),
@@ -223,12 +235,37 @@ def test_what_is_not_modelled_is_refused_at_its_place(files: Files) -> None:
         assert message in done.errors
 
 
-def test_capabilities_are_told_one_a_line() -> None:
-    assert (
-        run("supports", "hidden-nodes", "float32").printed == "hidden-nodes true\nfloat32 false\n"
-    )
-    assert len(run("supports").printed.splitlines()) > 20
-    assert run("supports", "magic").status == 2
+@pytest.mark.parametrize(
+    ("capability", "lines"),
+    [
+        ("onnx-opset-versions", [str(FIRST_OPSET), str(LAST_OPSET)]),
+        ("onnx-element-types", ["real"]),
+        ("vnnlib-versions", ["1.0", "2.0"]),
+        ("hidden-node-theories", ["NH", "H"]),
+        ("multiple-input-output-theories", ["SIO", "MIO"]),
+        ("multiple-network-theories", ["SNET", "MENET", "MINET", "MNET"]),
+        ("multiple-node-comparison-theories", ["SNC", "MNC"]),
+        ("arithmetic-complexity-theories", ["BND", "OUTC", "LIN"]),
+        ("optimised-disjunctive-reasoning", ["false"]),
+        ("serialise-assignments", ["true"]),
+    ],
+)
+def test_a_capability_is_told_in_the_words_of_the_standard(
+    capability: str, lines: list[str]
+) -> None:
+    assert run("supports", f"--{capability}").printed.splitlines() == lines
+
+
+def test_operators_are_those_that_are_read() -> None:
+    operators = run("supports", "--onnx-operators").printed.splitlines()
+
+    assert operators == sorted(LOWERINGS)
+    assert {"Gemm", "MatMul", "Relu"} < set(operators)
+
+
+def test_capabilities_are_told_all_together_and_unknown_ones_not() -> None:
+    assert len(run("supports").printed.splitlines()) == 11
+    assert run("supports", "--magic").status == 2
 
 
 def test_the_solver_says_its_name(capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,9 +56,13 @@ def test_instances_of_acas_xu_get_a_result_file(
     if answer == "unsat":
         assert not rest
         return
-    pairs = re.findall(r"\(([XY])[_\[](\d)\]? ([^ ()]+)\)", "\n".join(rest))
-    assert [(letter, int(i)) for letter, i, _ in pairs] == [(v, i) for v in "XY" for i in range(5)]
-    values = [float(value) for _, _, value in pairs]
+    if version == "vnnlib":
+        pairs = re.findall(r"\(([XY]_\d) ([^ ()]+)\)", "\n".join(rest))
+        assert [name for name, _ in pairs] == [f"{v}_{i}" for v in "XY" for i in range(5)]
+        values = [float(value) for _, value in pairs]
+    else:
+        assert [rest.pop(place) for place in (6, 0)] == ["Y real [5]", "X real [5]"]
+        values = [float(value) for value in rest]
     assert violates(read_vnnlib(query), values[:5], values[5:])  # type: ignore[arg-type]
 
 

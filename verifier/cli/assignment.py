@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from verifier.spec.counterexample import Counterexample
-    from verifier.spec.query import Query, Row
+    from verifier.spec.query import Query, Tensor
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,35 @@ class Assignment:
         return cls(query, spread, results, float_type, is_exact)
 
     def text(self) -> str:
-        """Return one ``(name value)`` for each entry, inputs first, in one pair of parentheses."""
-        name = "{}_{}" if self.query.version == 1 else ""
-        pairs = [
-            *_pairs(self.query.inputs, self.inputs, name),
-            *_pairs(self.query.results, self.results, name),
-        ]
-        return "(" + "\n ".join(f"({entry} {value!r})" for entry, value in pairs) + ")"
+        """Return the values as VNN-LIB's version asks for them.
+
+        Version 2.0 has a line ``name type [shape]`` for each variable in the order of declaration,
+        and a line for each of its entries, in row-major order. Version 1.0 leaves it to VNN-COMP:
+        ``(name value)`` for each entry, one pair of parentheses around all.
+        """
+        if self.query.version == 1:
+            pairs = [
+                f"({tensor.name}_{i} {value!r})"
+                for tensor, values in self._values().items()
+                for i, value in enumerate(values)
+            ]
+            return "(" + "\n ".join(pairs) + ")"
+        values = self._values()
+        lines = []
+        for network in self.query.networks:
+            for tensor in network.tensors:
+                shape = ",".join(map(str, tensor.shape))
+                lines += [f"{tensor.name} {tensor.element_type} [{shape}]"]
+                lines += [repr(value) for value in values[tensor]]
+        return "\n".join(lines)
+
+    def _values(self) -> dict[Tensor, Sequence[float]]:
+        """Return the entries of each variable."""
+        found: dict[Tensor, Sequence[float]] = {}
+        for row, entries in ((self.query.inputs, self.inputs), (self.query.results, self.results)):
+            for tensor, start in zip(row.tensors, row.starts, strict=False):
+                found[tensor] = entries[start : start + tensor.width]
+        return found
 
     def write(self, folder: Path) -> None:
         """Write each variable as ``NAME.pb``, an ONNX tensor of its declared shape.
@@ -67,18 +89,10 @@ class Assignment:
         """
         from verifier.ir.tensor_file import tensor_bytes
 
-        for row, values in ((self.query.inputs, self.inputs), (self.query.results, self.results)):
-            for tensor, start in zip(row.tensors, row.starts, strict=False):
-                entries = values[start : start + tensor.width]
-                content = tensor_bytes(tensor.name, entries, tensor.shape, self.float_type)
-                write(folder / f"{tensor.name}.pb", partial(_write_bytes, content))
+        for tensor, values in self._values().items():
+            content = tensor_bytes(tensor.name, values, tensor.shape, self.float_type)
+            write(folder / f"{tensor.name}.pb", partial(_write_bytes, content))
 
 
 def _write_bytes(content: bytes, place: Path) -> None:
     place.write_bytes(content)
-
-
-def _pairs(row: Row, values: Sequence[float], name: str) -> list[tuple[str, float]]:
-    if name:  # Version 1.0 has one tensor, whose entries are variables of their own.
-        return [(name.format(row.tensors[0].name, i), value) for i, value in enumerate(values)]
-    return [(row.entry(i), value) for i, value in enumerate(values)]

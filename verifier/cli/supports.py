@@ -1,60 +1,79 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mucg4 supports``: which parts of VNN-LIB 2.0 queries are answered."""
+"""``mucg4 supports``: what kinds of queries and networks are answered.
+
+Options, answers and the names of theories are those of the VNN-LIB 2.0 standard (chapters *Theories
+and Logics* and *Command-line Interface*), so that other tools can ask.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from verifier.cli.arguments import add_command
-from verifier.errors import UsageError
-from verifier.spec.element_types import COMPUTER_TYPES
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Mapping
 
     from verifier.cli.arguments import Commands
     from verifier.cli.console import Console
 
-CAPABILITIES: dict[str, bool] = {
-    "real": True,
-    **dict.fromkeys(COMPUTER_TYPES, False),
-    "multiple-inputs": True,
-    "multiple-outputs": True,
-    "hidden-nodes": True,
-    "multiple-networks": True,
-    "equal-to": True,
-    "isomorphic-to": True,
-    "initialized-inputs": False,
-    "disjunctions": True,
-    "strict-inequalities": True,
-    "disequalities": True,
-    "linear-arithmetic": True,
-    "nonlinear-arithmetic": False,
-    "unbounded-inputs": False,
-    "serialise-assignments": True,
+
+def _opset_versions() -> list[str]:
+    from verifier.ir.onnx_model import FIRST_OPSET, LAST_OPSET
+
+    return [str(FIRST_OPSET), str(LAST_OPSET)]
+
+
+def _operators() -> list[str]:
+    from verifier.ir.onnx_lowering import LOWERINGS
+
+    return sorted(LOWERINGS)
+
+
+CAPABILITIES: Mapping[str, tuple[str, Callable[[], list[str]]]] = {
+    "onnx-opset-versions": ("first and last version of ONNX operators", _opset_versions),
+    "onnx-element-types": ("element types that verdicts are sound for", lambda: ["real"]),
+    "onnx-operators": ("ONNX operators", _operators),
+    "vnnlib-versions": ("first and last version of VNN-LIB", lambda: ["1.0", "2.0"]),
+    "hidden-node-theories": ("hidden nodes", lambda: ["NH", "H"]),
+    "multiple-input-output-theories": ("several inputs and outputs", lambda: ["SIO", "MIO"]),
+    "multiple-network-theories": (
+        "several networks",
+        lambda: ["SNET", "MENET", "MINET", "MNET"],
+    ),
+    "multiple-node-comparison-theories": (
+        "comparisons of several nodes",
+        lambda: ["SNC", "MNC"],
+    ),
+    "arithmetic-complexity-theories": ("arithmetic", lambda: ["BND", "OUTC", "LIN"]),
+    "optimised-disjunctive-reasoning": (
+        "whether disjunctions are more than so many queries",
+        lambda: ["false"],
+    ),
+    "serialise-assignments": ("whether verify takes the option", lambda: ["true"]),
 }
-"""What a query may use, and whether it is answered then."""
+"""What may be asked for: what it is, and the lines of the answer."""
 
 
 def register(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "supports", "Tell which kinds of queries are answered", run)
-    parser.add_argument(
-        "capabilities",
-        nargs="*",
-        metavar="CAPABILITY",
-        help=f"what to tell of (default: all of them): {', '.join(CAPABILITIES)}",
-    )
+    asked = parser.add_mutually_exclusive_group()
+    for name, (meaning, _) in CAPABILITIES.items():
+        asked.add_argument(
+            f"--{name}", dest="capability", action="store_const", const=name, help=meaning
+        )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command."""
-    names: list[str] = arguments.capabilities or list(CAPABILITIES)
-    unknown = next((name for name in names if name not in CAPABILITIES), None)
-    if unknown is not None:
-        msg = f"{unknown!r} is no capability that is known here; known: {', '.join(CAPABILITIES)}"
-        raise UsageError(msg)
-    supported = {name: CAPABILITIES[name] for name in names}
-    rows = [f"{name} {'true' if flag else 'false'}" for name, flag in supported.items()]
-    console.answer({"command": "supports", "supported": supported}, "\n".join(rows))
+    asked: str | None = arguments.capability
+    names = [asked] if asked else list(CAPABILITIES)
+    supported = {name: CAPABILITIES[name][1]() for name in names}
+    if asked:
+        text = "\n".join(supported[asked])
+    else:
+        text = "\n".join(f"{name}: {' '.join(lines)}" for name, lines in supported.items())
+    console.answer({"command": "supports", "supported": supported}, text)
     return 0

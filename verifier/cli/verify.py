@@ -2,8 +2,8 @@
 """``mucg4 verify``: the solver interface of VNN-LIB 2.0.
 
 Standard output has the answer and nothing else: ``sat``, ``unsat``, ``unknown`` or ``timed-out`` on
-a line, and after ``sat`` an assignment. A query asks for a violation, so ``unsat`` says that the
-property holds.
+a line, and after ``sat`` an assignment, unless that goes to files. A query asks for a violation, so
+``unsat`` says that the property holds.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def register(commands: Commands) -> None:
         action="append",
         required=True,
         metavar="NAME=FILE",
-        help="the ONNX file of a network that the query declares; once for each",
+        help="the ONNX file of a network that the query declares, once for each; one that is "
+        "declared equal to another takes none",
     )
     parser.add_argument(
         "--timeout",
@@ -52,7 +53,7 @@ def register(commands: Commands) -> None:
         "--serialise-assignments",
         type=Path,
         metavar="DIR",
-        help="write the values of each variable to DIR/NAME.pb, an ONNX tensor, after sat",
+        help="after sat, write each variable to DIR/NAME.pb, an ONNX tensor, and print none",
     )
     parser.add_argument(
         "--processes",
@@ -113,7 +114,8 @@ def _answer(console: Console, result: Result, networks: QueryNetworks, folder: P
     if found is not None:
         found, problem = networks.replayed(found)
         assignment = Assignment.of(networks.query, found)
-        lines.append(assignment.text())
+        if folder is None:
+            lines.append(assignment.text())
         if problem:
             console.note(f"the replay in onnxruntime failed: {problem}")
         if not assignment.is_confirmed:

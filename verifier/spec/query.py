@@ -84,6 +84,11 @@ class NetworkDeclaration:
         """What it computes: outputs, then hidden nodes."""
         return self.outputs + self.hidden
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that it declares, in the order of declaration."""
+        return self.inputs + self.hidden + self.outputs
+
 
 @dataclass(frozen=True)
 class Query:
