@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from verifier.cli.arguments import add_command, add_progress, count, seconds, usable_cores
 from verifier.cli.files import check_inputs
-from verifier.cli.networks import counterexample_json
 from verifier.errors import UsageError
+from verifier.network_file import counterexample_json
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
     from verifier.cli.arguments import Commands
     from verifier.cli.console import Console
-    from verifier.cli.query_networks import QueryNetworks
     from verifier.pipeline import Result
+    from verifier.query_networks import QueryNetworks
 
 TIMED_OUT = "timed-out"
 SHORTEST_SECONDS = 0.001
@@ -85,9 +85,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if folder is not None and not folder.is_dir():
         msg = f"{folder}: there is no such folder"
         raise UsageError(msg)
-    from verifier.cli.query_networks import QueryNetworks
     from verifier.options import EngineOptions
     from verifier.pipeline import prove
+    from verifier.query_networks import QueryNetworks
     from verifier.spec.vnnlib_reader import read_query
 
     query = read_query(arguments.query)

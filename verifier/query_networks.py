@@ -8,9 +8,8 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from verifier.cli.files import check_inputs
-from verifier.cli.networks import Network, content_of, refusals_of
 from verifier.errors import UsageError, VerifierError
+from verifier.network_file import Network, content_of, refusals_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +46,6 @@ class QueryNetworks:
                 the query declares.
         """
         files = _complete(query, files)
-        check_inputs(files.values())
         contents = {name: content_of(path) for name, path in files.items()}
         _check_equivalences(query, files, contents)
         found: dict[str, Network] = {}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs of a zoo: one proof for each original, carried from variant to variant.
+
+    compress 16 bit ─► compress 8 bit ─► prune
+          │                 │              │
+    prove ─► reverify ──────► reverify ────► reverify        for each network and property
+
+Each variant reuses the proof of what its last step was applied to. Where that has none, because it
+is violated or time ran out, a counterexample is tried first and the rest is done from scratch.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from verifier.batch.inputs import network_bytes, property_bytes
+from verifier.batch.job import Job
+from verifier.batch.question import Question, Subject
+from verifier.batch.task import Outcome, Task, failure
+from verifier.errors import VerifierError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verifier.batch.job import Outcomes
+    from verifier.batch.zoo import Zoo
+
+
+def jobs_of_zoo(zoo: Zoo, *, has_reuse: bool = True) -> list[Job]:
+    """Return the jobs of a zoo: proofs first, then variants in the order of their steps.
+
+    Args:
+        zoo: What is asked.
+        has_reuse: Whether variants reuse proofs; without it each is verified from scratch.
+    """
+    return [*_Questions(zoo, has_reuse=has_reuse).jobs()]
+
+
+class _Questions:
+    def __init__(self, zoo: Zoo, *, has_reuse: bool) -> None:
+        self._zoo = zoo
+        self._has_reuse = has_reuse
+        # What others are made of has to keep its proof for them.
+        self._is_base = {steps[:-1] for steps in zoo.variants} if has_reuse else set()
+
+    def jobs(self) -> Iterator[Job]:
+        originals = [Subject(name) for name in self._zoo.networks]
+        for subject in originals:
+            yield from (self._verification(subject, prop) for prop in self._zoo.properties)
+        for steps in self._zoo.variants:
+            for original in originals:
+                subject = Subject(original.network, steps)
+                yield self._compression(subject)
+                yield from (self._verification(subject, prop) for prop in self._zoo.properties)
+
+    def _compression(self, subject: Subject) -> Job:
+        needs = (_made(subject.base),) if subject.base.steps else ()
+        return Job(_made(subject), needs, partial(self._compress, subject))
+
+    def _verification(self, subject: Subject, prop: str) -> Job:
+        question = Question(subject, prop, self._zoo.timeout_seconds)
+        needs: tuple[str, ...] = ()
+        if subject.steps:
+            base = Question(subject.base, prop, self._zoo.timeout_seconds)
+            needs = (_made(subject), str(base)) if self._has_reuse else (_made(subject),)
+        return Job(str(question), needs, partial(self._verify, question), question)
+
+    def _compress(self, subject: Subject, outcomes: Outcomes) -> Task | Outcome:
+        model = self._model(subject.base, outcomes)
+        if isinstance(model, Outcome):
+            return model
+        step = subject.steps[-1]
+        options = {"method": step.method, "options": list(step.options)}
+        return Task("compress", {"model.onnx": model}, options)
+
+    def _verify(self, question: Question, outcomes: Outcomes) -> Task | Outcome:
+        subject = question.subject
+        model = self._model(subject, outcomes)
+        if isinstance(model, Outcome):
+            return model
+        try:
+            files = {
+                "model.onnx": model,
+                "property.vnnlib": property_bytes(self._zoo.folder / question.prop),
+            }
+        except VerifierError as error:
+            return failure(str(error))
+        if subject.steps and self._has_reuse:
+            base = Question(subject.base, question.prop, question.timeout_seconds)
+            proof = outcomes[str(base)].files.get("proof")
+            if proof is not None:
+                files["base.proof"] = proof
+                files["neuron_map.json"] = outcomes[_made(subject)].files["neuron_map.json"]
+        keep = subject.steps in self._is_base
+        return Task("verify", files, {"timeout_seconds": question.timeout_seconds, "keep": keep})
+
+    def _model(self, subject: Subject, outcomes: Outcomes) -> bytes | Outcome:
+        """Return the file of a network, or why there is none."""
+        if subject.steps:
+            made = outcomes[_made(subject)]
+            if made.error:
+                return failure(f"it could not be made: {made.error}")
+            return made.files["model.onnx"]
+        try:
+            return network_bytes(self._zoo.folder / subject.network)
+        except VerifierError as error:
+            return failure(str(error))
+
+
+def _made(subject: Subject) -> str:
+    """Return the name of the job that makes a variant."""
+    return f"make {subject}"

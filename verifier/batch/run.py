@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps a pool busy with the jobs that are ready, in their order.
+
+Jobs are begun in the order they are given in, as soon as what they need is there; an outcome that
+is stored is taken as it is, and two jobs that come to the same task are one. At the end every job
+has an outcome.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from verifier.batch.task import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from verifier.batch.job import Job
+    from verifier.batch.pool import Pool
+    from verifier.batch.store import Store
+
+LOOK_SECONDS = 0.5
+
+
+class Watcher(Protocol):
+    """Is told how a run goes."""
+
+    def begun(self, job: Job) -> None:
+        """Hear that somebody works on a job."""
+
+    def done(self, job: Job, outcome: Outcome, *, is_stored: bool) -> None:
+        """Hear of an outcome, and whether it was there already."""
+
+    def look(self) -> None:
+        """Hear that time goes on."""
+
+
+class Run:
+    """Jobs that are worked on.
+
+    Args:
+        pool: Does tasks.
+        store: Keeps outcomes.
+        watcher: Is told.
+    """
+
+    def __init__(self, pool: Pool, store: Store, watcher: Watcher) -> None:
+        self._pool = pool
+        self._store = store
+        self._watcher = watcher
+        self._outcomes: dict[str, Outcome] = {}
+        self._busy: dict[str, list[Job]] = {}
+
+    @property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        """What came of jobs so far, by name."""
+        return self._outcomes
+
+    def do(self, jobs: Iterable[Job]) -> None:
+        """Do jobs, and return when each has an outcome.
+
+        What they need is among them, or was done before.
+
+        Raises:
+            ValueError: Jobs need what is not there, or each other.
+        """
+        waiting = list(jobs)
+        while waiting or self._busy:
+            left = self._begun(waiting)
+            if not self._busy and len(left) == len(waiting):
+                msg = f"these need what is not there: {', '.join(job.name for job in left)}"
+                raise ValueError(msg)
+            waiting = left
+            if self._busy:
+                self._collect()
+            self._watcher.look()
+
+    def _begun(self, waiting: list[Job]) -> list[Job]:
+        """Begin what is ready while there is room, and return the rest."""
+        left = []
+        for job in waiting:
+            is_ready = all(name in self._outcomes for name in job.needs)
+            if not (is_ready and self._pool.room):
+                left.append(job)
+                continue
+            task = job.make(self._outcomes)
+            if isinstance(task, Outcome):
+                self._end(job, task, is_stored=False)
+                continue
+            digest = task.digest
+            stored = self._store.get(digest)
+            if stored is not None:
+                self._end(job, stored, is_stored=True)
+            elif digest in self._busy:
+                self._busy[digest].append(job)
+            else:
+                self._busy[digest] = [job]
+                self._watcher.begun(job)
+                self._pool.begin(task)
+        return left
+
+    def _collect(self) -> None:
+        for task, outcome in self._pool.ended(LOOK_SECONDS):
+            digest = task.digest
+            if not outcome.error:
+                self._store.put(digest, outcome)
+            for job in self._busy.pop(digest):
+                self._end(job, outcome, is_stored=False)
+
+    def _end(self, job: Job, outcome: Outcome, *, is_stored: bool) -> None:
+        self._outcomes[job.name] = outcome
+        self._watcher.done(job, outcome, is_stored=is_stored)
