@@ -8,12 +8,14 @@ that is still busy long after the task's own limit is ended.
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
+from threading import Thread
 from typing import TYPE_CHECKING, Protocol, cast
 
 from verifier.batch.task import Outcome, Task, failure
@@ -141,6 +143,15 @@ def _serve(pipe: Connection) -> None:
 
     # Keys that stop the program are for the process that has started this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
             pipe.send(execute(pipe.recv()))
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as the one that has started it is gone, whatever ended that."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

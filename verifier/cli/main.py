@@ -22,6 +22,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from verifier.cli import (
+    batch,
     certificate,
     classify,
     compress,
@@ -49,6 +50,7 @@ COMMANDS = (
     reverify,
     verify,
     supports,
+    batch,
     compress,
     classify,
     inspect,
