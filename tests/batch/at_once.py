@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from verifier.batch.work import execute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from verifier.batch.job import Job
     from verifier.batch.task import Outcome, Task
@@ -48,6 +48,9 @@ class Heard:
 
     begun_jobs: list[str] = field(default_factory=list)
     done_jobs: list[tuple[str, bool]] = field(default_factory=list)
+
+    def asked(self, jobs: Sequence[Job]) -> None:
+        pass
 
     def begun(self, job: Job) -> None:
         self.begun_jobs.append(job.name)

@@ -86,7 +86,7 @@ def test_each_step_of_a_chain_is_a_variant_of_its_own(folder: Path) -> None:
         ('networks = ["none/*"]', "'none/*' matches no file in"),
         ("networks = []", "networks: the list is empty"),
         ('networks = ["/etc/*"]', "networks: '/etc/*': "),
-        ("network = []", "'network' is not known; known: compressions, networks"),
+        ("network = []", "'network' is not known; known: compressions, frontier, networks"),
         ("[", "cannot be read: "),
         (HEAD.replace("10", "0"), "timeout_seconds: 0 is not a positive number"),
         (HEAD.replace("10", "true"), "timeout_seconds: True is not"),
@@ -98,6 +98,9 @@ def test_each_step_of_a_chain_is_a_variant_of_its_own(folder: Path) -> None:
             "compression 1: there is no compression method",
         ),
         (HEAD + "[[compressions]]\nmetod = 'magic'", "compression 1: 'metod' is not known"),
+        (HEAD + "[frontier]", "frontier: write [[frontier]] for each"),
+        (HEAD + "[[frontier]]\n" * 3, "frontier: 3 axes; there may be 2"),
+        (HEAD + "[[frontier]]\nsteps = []", "frontier 1: 'steps' is not known"),
         (HEAD + "[[compressions]]\nsteps = []", "compression 1: steps is a list"),
         (HEAD + "[[compressions]]\nsteps = [{}]", "compression 1, step 1: give method"),
         (

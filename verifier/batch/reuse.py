@@ -22,8 +22,10 @@ from verifier.errors import VerifierError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
     from verifier.batch.job import Outcomes
+    from verifier.batch.question import Step
     from verifier.batch.zoo import Zoo
 
 
@@ -34,15 +36,26 @@ def jobs_of_zoo(zoo: Zoo, *, has_reuse: bool = True) -> list[Job]:
         zoo: What is asked.
         has_reuse: Whether variants reuse proofs; without it each is verified from scratch.
     """
-    return [*_Questions(zoo, has_reuse=has_reuse).jobs()]
+    # What others are made of has to keep its proof for them.
+    bases = {steps[:-1] for steps in zoo.variants} if has_reuse else set()
+    return [*_Questions(zoo, bases, has_reuse=has_reuse).jobs()]
+
+
+def jobs_with_bases(zoo: Zoo, bases: AbstractSet[tuple[Step, ...]]) -> list[Job]:
+    """Return the jobs of a zoo of which others may be asked later.
+
+    Args:
+        zoo: What is asked.
+        bases: What variants are made of, now or later.
+    """
+    return [*_Questions(zoo, bases, has_reuse=True).jobs()]
 
 
 class _Questions:
-    def __init__(self, zoo: Zoo, *, has_reuse: bool) -> None:
+    def __init__(self, zoo: Zoo, bases: AbstractSet[tuple[Step, ...]], *, has_reuse: bool) -> None:
         self._zoo = zoo
+        self._bases = bases
         self._has_reuse = has_reuse
-        # What others are made of has to keep its proof for them.
-        self._is_base = {steps[:-1] for steps in zoo.variants} if has_reuse else set()
 
     def jobs(self) -> Iterator[Job]:
         originals = [Subject(name) for name in self._zoo.networks]
@@ -55,15 +68,15 @@ class _Questions:
                 yield from (self._verification(subject, prop) for prop in self._zoo.properties)
 
     def _compression(self, subject: Subject) -> Job:
-        needs = (_made(subject.base),) if subject.base.steps else ()
-        return Job(_made(subject), needs, partial(self._compress, subject))
+        needs = (made_by(subject.base),) if subject.base.steps else ()
+        return Job(made_by(subject), needs, partial(self._compress, subject))
 
     def _verification(self, subject: Subject, prop: str) -> Job:
         question = Question(subject, prop, self._zoo.timeout_seconds)
         needs: tuple[str, ...] = ()
         if subject.steps:
             base = Question(subject.base, prop, self._zoo.timeout_seconds)
-            needs = (_made(subject), str(base)) if self._has_reuse else (_made(subject),)
+            needs = (made_by(subject), str(base)) if self._has_reuse else (made_by(subject),)
         return Job(str(question), needs, partial(self._verify, question), question)
 
     def _compress(self, subject: Subject, outcomes: Outcomes) -> Task | Outcome:
@@ -91,14 +104,14 @@ class _Questions:
             proof = outcomes[str(base)].files.get("proof")
             if proof is not None:
                 files["base.proof"] = proof
-                files["neuron_map.json"] = outcomes[_made(subject)].files["neuron_map.json"]
-        keep = subject.steps in self._is_base
+                files["neuron_map.json"] = outcomes[made_by(subject)].files["neuron_map.json"]
+        keep = subject.steps in self._bases
         return Task("verify", files, {"timeout_seconds": question.timeout_seconds, "keep": keep})
 
     def _model(self, subject: Subject, outcomes: Outcomes) -> bytes | Outcome:
         """Return the file of a network, or why there is none."""
         if subject.steps:
-            made = outcomes[_made(subject)]
+            made = outcomes[made_by(subject)]
             if made.error:
                 return failure(f"it could not be made: {made.error}")
             return made.files["model.onnx"]
@@ -108,6 +121,6 @@ class _Questions:
             return failure(str(error))
 
 
-def _made(subject: Subject) -> str:
+def made_by(subject: Subject) -> str:
     """Return the name of the job that makes a variant."""
     return f"make {subject}"

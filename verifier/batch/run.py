@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from verifier.batch.task import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from verifier.batch.job import Job
     from verifier.batch.pool import Pool
@@ -24,6 +24,9 @@ LOOK_SECONDS = 0.5
 
 class Watcher(Protocol):
     """Is told how a run goes."""
+
+    def asked(self, jobs: Sequence[Job]) -> None:
+        """Hear of jobs that will be done."""
 
     def begun(self, job: Job) -> None:
         """Hear that somebody works on a job."""
@@ -48,8 +51,14 @@ class Run:
         self._pool = pool
         self._store = store
         self._watcher = watcher
+        self._jobs: dict[str, Job] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._busy: dict[str, list[Job]] = {}
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """What was asked so far, in that order."""
+        return tuple(self._jobs.values())
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
@@ -57,14 +66,17 @@ class Run:
         return self._outcomes
 
     def do(self, jobs: Iterable[Job]) -> None:
-        """Do jobs, and return when each has an outcome.
+        """Do jobs, and return when each has an outcome; one that has it already is not done again.
 
         What they need is among them, or was done before.
 
         Raises:
             ValueError: Jobs need what is not there, or each other.
         """
-        waiting = list(jobs)
+        new = {job.name: job for job in jobs if job.name not in self._jobs}
+        self._jobs |= new
+        waiting = list(new.values())
+        self._watcher.asked(waiting)
         while waiting or self._busy:
             left = self._begun(waiting)
             if not self._busy and len(left) == len(waiting):

@@ -14,6 +14,10 @@ steps = [
 { method = "integer_quantisation", options = { bits = 8 } },
 { method = "magnitude_pruning", options = { sparsity = [0.05, 0.1] } },
 ]
+
+    [[frontier]]                        # for the search of the strongest: one axis, or two,
+    method = "magnitude_pruning"        # each from weak to strong
+    options = { sparsity = [0.1, 0.2, 0.3] }
 """
 
 from __future__ import annotations
@@ -34,7 +38,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 1 << 20
 MOST_VARIANTS = 10_000
-_KEYS = {"timeout_seconds", "networks", "properties", "compressions"}
+MOST_AXES = 2
+_KEYS = {"timeout_seconds", "networks", "properties", "compressions", "frontier"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Zoo:
         variants: What is done to each network, without doing nothing; each is longer than another
             by one step, or has one step, and comes after that other.
         timeout_seconds: The limit of each verification.
+        axes: For the search of the strongest compression: levels of each, from weak to strong.
     """
 
     folder: Path
@@ -55,6 +61,7 @@ class Zoo:
     properties: tuple[str, ...]
     variants: tuple[tuple[Step, ...], ...]
     timeout_seconds: float
+    axes: tuple[tuple[Step, ...], ...] = ()
 
 
 def read_zoo(path: Path) -> Zoo:
@@ -72,6 +79,7 @@ def read_zoo(path: Path) -> Zoo:
         reader.files(document, "properties"),
         reader.variants(document, "compressions"),
         reader.seconds(document, "timeout_seconds"),
+        reader.axes(document, "frontier"),
     )
 
 
@@ -132,9 +140,7 @@ class _Reader:
         return [str(path.relative_to(folder)) for path in paths]
 
     def variants(self, document: Mapping[str, Any], key: str) -> tuple[tuple[Step, ...], ...]:
-        tables = document.get(key, [])
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise self.wrong(key, "write [[compressions]] for each")
+        tables = self._tables(document, key)
         found: dict[tuple[Step, ...], None] = {}
         for number, table in enumerate(tables, start=1):
             where = f"compression {number}"
@@ -145,6 +151,22 @@ class _Reader:
                 if len(found) > MOST_VARIANTS:
                     raise self.wrong(where, f"more than {MOST_VARIANTS} variants")
         return tuple(sorted(found, key=len))
+
+    def axes(self, document: Mapping[str, Any], key: str) -> tuple[tuple[Step, ...], ...]:
+        """Return the levels of each axis."""
+        tables = self._tables(document, key)
+        if len(tables) > MOST_AXES:
+            raise self.wrong(key, f"{len(tables)} axes; there may be {MOST_AXES}")
+        return tuple(
+            tuple(self._grid(table, f"{key} {number}"))
+            for number, table in enumerate(tables, start=1)
+        )
+
+    def _tables(self, document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+        tables = document.get(key, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise self.wrong(key, f"write [[{key}]] for each")
+        return tables
 
     def _chains(self, table: Mapping[str, Any], where: str) -> Iterator[tuple[Step, ...]]:
         if "steps" not in table:

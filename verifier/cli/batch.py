@@ -4,21 +4,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from verifier.cli.arguments import add_command, count, seconds, usable_cores
 from verifier.cli.files import check_inputs, check_outputs, write
+from verifier.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from verifier.batch.frontier import Tried
     from verifier.batch.job import Job
     from verifier.batch.results import Result
+    from verifier.batch.run import Run
     from verifier.cli.arguments import Commands
     from verifier.cli.console import Console
+
+    Work = Callable[[Run], Mapping[str, Sequence[Tried]]]
 
 
 def register(commands: Commands) -> None:
@@ -56,6 +62,13 @@ def register(commands: Commands) -> None:
         "--without-reuse", action="store_true", help="verify each variant from scratch, to compare"
     )
     parser.add_argument(
+        "--frontier",
+        type=Path,
+        metavar="OUT.svg",
+        help="search the strongest compressions of a zoo's axes [[frontier]] that satisfy all "
+        "properties, instead, and draw what was tried",
+    )
+    parser.add_argument(
         "--matrix", type=Path, metavar="OUT.html", help="networks and properties as a page"
     )
     parser.add_argument(
@@ -66,7 +79,7 @@ def register(commands: Commands) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command."""
     check_inputs((arguments.source,))
-    outputs = (arguments.results, arguments.matrix, arguments.cactus)
+    outputs = (arguments.results, arguments.matrix, arguments.cactus, arguments.frontier)
     check_outputs(outputs, (arguments.source,))
     from verifier.batch.pool import LocalPool
     from verifier.batch.results import results_of
@@ -74,41 +87,63 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from verifier.batch.store import opened
     from verifier.cli.batch_progress import shown
 
-    jobs = _jobs(arguments)
-    work = arguments.work or arguments.results.with_suffix(".work")
+    work = _work(arguments)
+    folder = arguments.work or arguments.results.with_suffix(".work")
     pool = LocalPool(arguments.processes)
     try:
-        with opened(work) as store, shown(jobs, is_quiet=console.is_quiet) as progress:
+        with opened(folder) as store, shown(is_quiet=console.is_quiet) as progress:
             going = Run(pool, store, progress)
             try:
-                going.do(jobs)
+                frontiers = work(going)
             finally:
-                results = results_of(jobs, going.outcomes)
+                # Also of a run that was stopped.
+                results = results_of(going.jobs, going.outcomes)
                 _write(arguments, results)
     finally:
         pool.close()
-    _answer(console, arguments, results)
+    if frontiers:
+        from verifier.batch.frontier_figure import draw
+
+        write(arguments.frontier, partial(draw, frontiers))
+    _answer(console, arguments, results, frontiers)
     return 3 if any(result.verdict == "error" for result in results) else 0
 
 
-def _jobs(arguments: argparse.Namespace) -> list[Job]:
-    if arguments.source.suffix == ".toml":
-        from dataclasses import replace
+def _work(arguments: argparse.Namespace) -> Work:
+    """Return what does the work that is asked for, once the source has been read.
 
-        from verifier.batch.reuse import jobs_of_zoo
-        from verifier.batch.zoo import read_zoo
+    Raises:
+        UsageError: The source makes no sense, or not with these options.
+    """
+    if arguments.source.suffix != ".toml":
+        from verifier.batch.instances import jobs_of_instances
 
-        zoo = read_zoo(arguments.source)
-        if arguments.timeout is not None:
-            zoo = replace(zoo, timeout_seconds=arguments.timeout)
-        return jobs_of_zoo(zoo, has_reuse=not arguments.without_reuse)
-    from verifier.batch.instances import jobs_of_instances
+        if arguments.frontier is not None or arguments.without_reuse:
+            msg = f"{arguments.source}: --frontier and --without-reuse are for zoos (.toml)"
+            raise UsageError(msg)
+        return partial(_do, jobs_of_instances(arguments.source, arguments.timeout))
+    from verifier.batch.reuse import jobs_of_zoo
+    from verifier.batch.zoo import read_zoo
 
-    return jobs_of_instances(arguments.source, arguments.timeout)
+    zoo = read_zoo(arguments.source)
+    if arguments.timeout is not None:
+        zoo = replace(zoo, timeout_seconds=arguments.timeout)
+    if arguments.frontier is None:
+        return partial(_do, jobs_of_zoo(zoo, has_reuse=not arguments.without_reuse))
+    from verifier.batch.frontier import find_frontiers
+
+    if not zoo.axes or arguments.without_reuse:
+        msg = f"{arguments.source}: --frontier needs [[frontier]], and goes by reuse"
+        raise UsageError(msg)
+    return partial(find_frontiers, zoo)
+
+
+def _do(jobs: Sequence[Job], run: Run) -> dict[str, list[Tried]]:
+    run.do(jobs)
+    return {}
 
 
 def _write(arguments: argparse.Namespace, results: Sequence[Result]) -> None:
-    """Write what there is, also of a run that was stopped."""
     from verifier.batch.results import results_csv
 
     title = arguments.source.resolve().parent.name
@@ -128,12 +163,18 @@ def _text(place: Path, text: str) -> None:
     place.write_text(text, encoding="utf-8", newline="")
 
 
-def _answer(console: Console, arguments: argparse.Namespace, results: Sequence[Result]) -> None:
+def _answer(
+    console: Console,
+    arguments: argparse.Namespace,
+    results: Sequence[Result],
+    frontiers: Mapping[str, Sequence[Tried]],
+) -> None:
     from verifier.batch.results import VERDICTS
     from verifier.report import lines
 
     counts = Counter(result.verdict for result in results)
     rows = [(word, str(counts[word])) for word in VERDICTS if counts[word]]
+    rows += [_frontier_row(name, tried) for name, tried in frontiers.items()]
     rows += [("written to", str(arguments.results))]
     for result in results:
         if result.verdict == "error":
@@ -142,17 +183,44 @@ def _answer(console: Console, arguments: argparse.Namespace, results: Sequence[R
         "command": "batch",
         "results": str(arguments.results),
         "counts": {word: counts[word] for word in VERDICTS},
-        "questions": [
-            {
-                "network": result.question.subject.network,
-                "steps": [str(step) for step in result.question.subject.steps],
-                "property": result.question.prop,
-                "verdict": result.verdict,
-                "reason": result.reason,
-                "seconds": round(result.seconds, 6),
-                "proof_reuse_rate": result.reuse_rate,
-            }
-            for result in results
-        ],
+        "questions": [_question_json(result) for result in results],
+        "frontiers": {name: _frontier_json(tried) for name, tried in frontiers.items()},
     }
     console.answer(document, lines(rows))
+
+
+def _question_json(result: Result) -> dict[str, Any]:
+    subject = result.question.subject
+    return {
+        "network": subject.network,
+        "steps": [str(step) for step in subject.steps],
+        "property": result.question.prop,
+        "verdict": result.verdict,
+        "reason": result.reason,
+        "seconds": round(result.seconds, 6),
+        "proof_reuse_rate": result.reuse_rate,
+    }
+
+
+def _frontier_json(tried: Sequence[Tried]) -> dict[str, Any]:
+    from verifier.batch.frontier import strongest
+
+    def variant(each: Tried) -> dict[str, Any]:
+        steps = [str(step) for step in each.subject.steps]
+        return {"steps": steps, "relative_size": each.size, "all_hold": each.holds}
+
+    best = strongest(tried)
+    return {
+        "strongest": None if best is None else variant(best),
+        "tried": [variant(each) for each in tried],
+    }
+
+
+def _frontier_row(name: str, tried: Sequence[Tried]) -> tuple[str, str]:
+    from verifier.batch.frontier import strongest
+
+    best = strongest(tried)
+    if best is None:
+        return "strongest", f"{Path(name).stem}: none that was tried satisfies all properties"
+    how = best.subject.change or "the original"
+    return "strongest", f"{Path(name).stem}: {how} ({best.size:.1%} of the size)"

@@ -28,19 +28,23 @@ class BatchProgress:
     """Counts what happens and shows it.
 
     Args:
-        jobs: All that will be done.
         show: Takes this object whenever there is something new to see.
     """
 
-    def __init__(self, jobs: Sequence[Job], show: Callable[[BatchProgress], None]) -> None:
+    def __init__(self, show: Callable[[BatchProgress], None]) -> None:
         self._show = show
         self._started = time.monotonic()
-        self.total = len(jobs)
-        self.questions = sum(job.question is not None for job in jobs)
+        self.total = 0
+        self.questions = 0
         self.verdicts: Counter[str] = Counter()
         self.busy: dict[str, float] = {}
         self.finished = 0
         self.stored = 0
+
+    def asked(self, jobs: Sequence[Job]) -> None:
+        """Hear of jobs that will be done."""
+        self.total += len(jobs)
+        self.questions += sum(job.question is not None for job in jobs)
 
     def begun(self, job: Job) -> None:
         """Hear that somebody works on a job."""
@@ -81,22 +85,22 @@ class BatchProgress:
 
 
 @contextmanager
-def shown(jobs: Sequence[Job], *, is_quiet: bool) -> Iterator[BatchProgress]:
+def shown(*, is_quiet: bool) -> Iterator[BatchProgress]:
     """Yield what shows a run: a live table on a terminal, a line now and then elsewhere."""
     if is_quiet:
-        yield BatchProgress(jobs, _ignore)
+        yield BatchProgress(_ignore)
     elif sys.stderr.isatty():
         from rich.console import Console as Terminal
         from rich.live import Live
 
         with Live(console=Terminal(stderr=True), refresh_per_second=1 / REDRAW_SECONDS) as live:
             often = _Seldom(REDRAW_SECONDS, lambda progress: live.update(_table(progress)))
-            progress = BatchProgress(jobs, often)
+            progress = BatchProgress(often)
             yield progress
             live.update(_table(progress))
     else:
         note = _Seldom(NOTE_SECONDS, lambda p: sys.stderr.write(f"mucg4: batch: {p.line()}\n"))
-        yield BatchProgress(jobs, note)
+        yield BatchProgress(note)
 
 
 def _ignore(progress: BatchProgress) -> None:
