@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api.access.gate import Gate
 from api.body_limit import BodyLimit
+from api.defects import Defects
 from api.jobs.warming import warm_up
 from api.measures import Measured
 from api.openapi import describe
 from api.problems import add_problems, problems
 from api.routes import files, health, jobs, keys, metrics
+from api.routes.asking import only_known_parameters
 from api.schemas import FOLDERS
 from api.web.error_page import error_response
 from api.web.pages import add_pages
@@ -52,13 +54,14 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
         redirect_slashes=False,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
-        responses=problems(400, 401, 403, 404, 405, 413, 422, 429, 500, 503),
+        responses=problems(400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503),
     )
     app.state.server = server
     _add_routes(app)
     add_problems(app, error_response)
     describe(app)
     # The outermost comes last.
+    app.add_middleware(Defects, respond=error_response)
     app.add_middleware(BodyLimit)
     app.add_middleware(Gate, server=server, tokens=tokens)
     app.add_middleware(SecurityHeaders)
@@ -67,10 +70,11 @@ def make_app(server: Server, tokens: TokenReader | None, version: str) -> FastAP
 
 
 def _add_routes(app: FastAPI) -> None:
+    strict = [Depends(only_known_parameters)]
     for folder in FOLDERS:
-        app.include_router(files.router, prefix=f"/v1/{folder}")
+        app.include_router(files.router, prefix=f"/v1/{folder}", dependencies=strict)
     for router in (jobs.router, keys.router):
-        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix="/v1", dependencies=strict)
     for router in (health.router, metrics.router):
         app.include_router(router)
     add_pages(app)

@@ -148,14 +148,20 @@ class Blobs:
         return Writing(self)
 
     def parts(self, sha256: str) -> Iterator[bytes]:
-        """Yield the content of a file in parts.
+        """Yield the content of a file in parts, of which none counts if it ends in an error.
 
         Raises:
-            UnavailableError: It cannot be read.
+            UnavailableError: It cannot be read, or is damaged: what would be said of it would be
+                said of another file.
         """
+        digest = hashlib.sha256()
         with storage_errors(), self.path(sha256).open("rb") as file:
             while part := file.read(CHUNK_BYTES):
+                digest.update(part)
                 yield part
+        if digest.hexdigest() != sha256:
+            msg = f"the folder of files: {sha256} is damaged"
+            raise UnavailableError(msg)
 
     def check(self) -> None:
         """Check that files can be written.

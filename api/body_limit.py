@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ends requests whose body is longer than any that makes sense: bodies are read into memory.
+"""Ends requests whose body is longer than any that makes sense, or takes longer to come.
 
-Uploads are not: they are written to disk as they come, and hold to a limit of their own.
+Uploads are not: they are written to disk as they come, and hold to limits of their own.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -15,7 +16,8 @@ from api.schemas import FOLDERS
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_BYTES = 8 << 20
+MOST_BYTES = 1 << 20
+MOST_SECONDS = 60.0
 
 
 class BodyLimit:
@@ -33,11 +35,19 @@ class BodyLimit:
         if scope["type"] != "http" or _is_upload(scope["path"]):
             await self._app(scope, receive, send)
             return
-        come = 0
+        come, is_whole = 0, False
+        deadline = asyncio.get_running_loop().time() + MOST_SECONDS
 
         async def counting() -> Message:
-            nonlocal come
-            message = await receive()
+            nonlocal come, is_whole
+            try:
+                # After the body, what comes is the end of the connection, at any time.
+                async with asyncio.timeout_at(None if is_whole else deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                detail = f"the body has not come within {MOST_SECONDS:g} s"
+                raise HTTPException(408, detail) from error
+            is_whole = not message.get("more_body", False)
             come += len(message.get("body", b""))
             if come > MOST_BYTES:
                 # Of all errors, this kind alone passes through the reading of a body unchanged.

@@ -13,6 +13,7 @@ import uvicorn
 from api.access.keys import TENANT, KeyTerms, create_key, list_keys, revoke_key
 from api.app import make_app
 from api.cluster.connection import check_cluster
+from api.connections import Connection, allow_many_files
 from api.database import migrate
 from api.database.connection import Database
 from api.sandbox.level import measure_level
@@ -67,6 +68,7 @@ def serve(settings: Settings, version: str, tell: Callable[[str, str | None], No
         tokens = TokenReader(settings)
     if settings.executor == "ray":
         check_cluster(settings)
+    allow_many_files()
     database = open_database(settings)
     first = None if database.read(list_keys) else make_key(settings, "default", "first key")
     database.close()
@@ -79,6 +81,7 @@ def serve(settings: Settings, version: str, tell: Callable[[str, str | None], No
         config = uvicorn.Config(
             app,
             backlog=BACKLOG,
+            http=Connection,
             access_log=False,
             log_config=None,
             server_header=False,

@@ -8,12 +8,10 @@ what it is said to be and lies in the blob folder for good.
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
-import tempfile
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from anyio import to_thread
 from sqlalchemy import select
@@ -21,18 +19,17 @@ from sqlalchemy import select
 from api.access import audit
 from api.access.keys import when
 from api.blobs import storage_errors
+from api.database.paging import fitting, size_of
 from api.database.tables import artifacts, files, jobs, proofs
 from api.errors import BusyError, ConflictError, InvalidError, NotFoundError
 from api.file_register import FileRecord, register
-from api.jobs.attempt import InspectionError, inspect
-from api.jobs.commands import inspection
-from api.jobs.room import FolderRoom
+from api.jobs.attempt import InspectionError, describe
+from api.jobs.room import LocalRooms
 from api.jobs.states import UNFINISHED
-from api.sandbox.folder import remove
 from api.schemas import FileKind, FilePage, StoredFile
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from sqlalchemy.engine import Connection, Row
 
@@ -41,9 +38,9 @@ if TYPE_CHECKING:
     from api.database.connection import Database
     from api.settings import Settings
 
-INSPECTIONS_AT_ONCE = 2
+INSPECTIONS_AT_ONCE = 3
+INSPECTIONS_OF_A_TENANT = 2
 INSPECTION_WAIT_SECONDS = 60.0
-MOST_SUMMARY_BYTES = 1 << 17
 NAMES = {
     FileKind.MODEL: "model.onnx",
     FileKind.PROPERTY: "property.vnnlib",
@@ -71,6 +68,8 @@ class Upload:
 class Inspector:
     """Has files looked at, in a sandbox, a few at a time.
 
+    Looking may take minutes, so no tenant gets all the places.
+
     Args:
         settings: Where to work, and how much memory it may take.
     """
@@ -78,50 +77,43 @@ class Inspector:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._places = asyncio.Semaphore(INSPECTIONS_AT_ONCE)
+        # Kept as long as one of the tenant's uploads holds it.
+        self._own: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
-        """Return what a file is.
+    async def inspect(self, writing: Writing, upload: Upload) -> Mapping[str, Any]:
+        """Return what a file is that has come in.
 
         Raises:
             InvalidError: It is not what it is said to be, or uses what is not supported.
             BusyError: Too many files wait to be looked at.
         """
-        try:
-            # Whoever waits here holds no thread: other requests go on.
-            async with asyncio.timeout(INSPECTION_WAIT_SECONDS):
-                await self._places.acquire()
-        except TimeoutError as error:
-            detail = "too many files wait to be looked at"
-            raise BusyError(detail, INSPECTION_WAIT_SECONDS) from error
-        try:
-            return await to_thread.run_sync(self._inspect, path, kind)
-        finally:
-            self._places.release()
+        async with self._place(upload.caller.tenant):
+            return await to_thread.run_sync(self._inspect, writing, upload.kind)
 
-    def _inspect(self, path: Path, kind: FileKind) -> Mapping[str, Any]:
-        with storage_errors():
-            self._settings.job_dir.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=self._settings.job_dir))
-        try:
+    @asynccontextmanager
+    async def _place(self, tenant: str) -> AsyncIterator[None]:
+        own = self._own.setdefault(tenant, asyncio.Semaphore(INSPECTIONS_OF_A_TENANT))
+        async with AsyncExitStack() as held:
+            try:
+                # Whoever waits here holds no thread: other requests go on.
+                async with asyncio.timeout(INSPECTION_WAIT_SECONDS):
+                    await held.enter_async_context(own)
+                    await held.enter_async_context(self._places)
+            except TimeoutError as error:
+                detail = "too many files wait to be looked at"
+                raise BusyError(detail, INSPECTION_WAIT_SECONDS) from error
+            yield
+
+    def _inspect(self, writing: Writing, kind: FileKind) -> Mapping[str, Any]:
+        rooms, name = LocalRooms(self._settings, self._settings.upload_bytes), NAMES[kind]
+        with ExitStack() as stack:
             with storage_errors():
-                shutil.copyfile(path, folder / NAMES[kind])
-            memory = self._settings.job_memory_bytes
-            room = FolderRoom(folder, memory, self._settings.upload_bytes)
-            report = inspect(room, inspection(kind, NAMES[kind]))
-        except InspectionError as error:
-            raise InvalidError(str(error)) from error
-        finally:
-            remove(folder)
-        return _short(report["summary"])
-
-
-def _short(summary: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a file is, if it can be told in short: lists tell it of many files at once."""
-    size = len(json.dumps(summary))
-    if size > MOST_SUMMARY_BYTES:
-        detail = f"a description of the file takes {size} bytes; at most {MOST_SUMMARY_BYTES} may"
-        raise InvalidError(detail)
-    return summary
+                room = stack.enter_context(rooms.open_aside("inspect"))
+                room.copy(writing.path, name)
+            try:
+                return describe(room, (kind, name, writing.sha256))
+            except InspectionError as error:
+                raise InvalidError(str(error)) from error
 
 
 def find_file(connection: Connection, tenant: str, kind: FileKind, sha256: str) -> StoredFile:
@@ -144,12 +136,15 @@ def file_page(
     connection: Connection, tenant: str, kind: FileKind, cursor: str | None, most: int
 ) -> FilePage:
     """Return a tenant's files of a kind in pages, by their hash."""
-    query = select(files).where(files.c.tenant == tenant, files.c.kind == kind)
+    own = (files.c.tenant == tenant, files.c.kind == kind)
+    query = select(files.c.sha256, size_of(files.c.summary)).where(*own)
     if cursor is not None:
         query = query.where(files.c.sha256 > cursor)
     rows = connection.execute(query.order_by(files.c.sha256).limit(most + 1)).all()
-    items = [_stored(row) for row in rows[:most]]
-    return FilePage(items=items, next_cursor=items[-1].sha256 if len(rows) > most else None)
+    hashes, following = fitting(rows, most)
+    found = select(files).where(*own, files.c.sha256.in_(hashes)).order_by(files.c.sha256)
+    items = [_stored(row) for row in connection.execute(found)]
+    return FilePage(items=items, next_cursor=following)
 
 
 def keep_upload(
@@ -169,18 +164,21 @@ def keep_upload(
 
 
 def remove_file(connection: Connection, caller: Caller, kind: FileKind, sha256: str) -> None:
-    """Forget a file; its bytes are swept later.
+    """Forget a file, and that jobs made it; its bytes are swept later.
 
     Raises:
         NotFoundError: There is none, or it is another tenant's.
         ConflictError: An unfinished job works with files like this.
     """
     find_file(connection, caller.tenant, kind, sha256)
-    unfinished = select(jobs.c.id, jobs.c.request).where(
+    unfinished = select(jobs.c.id, jobs.c.request, jobs.c.model).where(
         jobs.c.tenant == caller.tenant, jobs.c.state.in_(UNFINISHED)
     )
+    own = select(jobs.c.id).where(jobs.c.tenant == caller.tenant)
+    made = (artifacts.c.sha256 == sha256, artifacts.c.job_id.in_(own))
+    makers = connection.execute(select(artifacts.c.job_id).where(*made)).scalars().all()
     for row in connection.execute(unfinished):
-        if sha256 in str(row.request):
+        if sha256 == row.model or any(name in str(row.request) for name in (sha256, *makers)):
             detail = f"job {row.id} is not finished and works with {kind} {sha256}"
             raise ConflictError(detail)
     connection.execute(
@@ -191,6 +189,7 @@ def remove_file(connection: Connection, caller: Caller, kind: FileKind, sha256: 
     connection.execute(
         proofs.delete().where(proofs.c.tenant == caller.tenant, proofs.c.sha256 == sha256)
     )
+    connection.execute(artifacts.delete().where(*made))
     audit.note(connection, caller, "remove", f"{kind}/{sha256}")
 
 

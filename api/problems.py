@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -35,7 +37,7 @@ STATUSES = {
     403: "The key does not have the scope",
     404: "Not there, or not yours",
     405: "Not with this method",
-    408: "An upload that does not go on",
+    408: "A body that does not come",
     409: "It contradicts what is there",
     411: "An upload without Content-Length",
     413: "Too large",
@@ -79,7 +81,9 @@ def problem_response(request: Request, error: Exception) -> JSONResponse:
         # Of a defect all is told; a disk or a database in trouble would fill the log.
         is_defect = problem.status == HTTPStatus.INTERNAL_SERVER_ERROR
         trace = error if is_defect else None
-        _log.error("%s %s: %s", request.method, request.url.path, problem.detail, exc_info=trace)
+        # What a stranger asked for is quoted: a line of the log is to be a line.
+        place = quote(request.url.path)
+        _log.error("%s %s: %s", request.method, place, problem.detail, exc_info=trace)
     document = problem.model_dump(mode="json")
     return JSONResponse(document, problem.status, headers=headers, media_type=MEDIA_TYPE)
 
@@ -115,12 +119,17 @@ def _validation_text(error: RequestValidationError) -> str:
     texts, errors = [], error.errors()
     for item in errors[:MOST_ERRORS]:
         place = ".".join(str(part) for part in item["loc"])
-        shown = repr(item.get("input"))
-        shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
+        shown = _shown(item.get("input"))
         texts.append(f"{place}: {item['msg']} (given: {shown})"[: 4 * MOST_SHOWN])
     if len(errors) > MOST_ERRORS:
         texts.append(f"and {len(errors) - MOST_ERRORS} more")
     return "; ".join(texts)
+
+
+def _shown(value: object) -> str:
+    """Return the beginning of what was given, without writing down all of it."""
+    text = repr(value) if isinstance(value, str | int | float | None) else reprlib.repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _encodable(text: str) -> str:

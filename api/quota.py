@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much a tenant may store; uploads that are still on their way count as well."""
+"""How much a tenant may store: files and artifacts of jobs, each content once.
+
+Uploads that are still on their way count as well; what a job makes is counted when it is there.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,31 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 
-from api.database.tables import files
+from api.database.tables import artifacts, files, jobs
 from api.errors import TooManyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy.engine import Connection
+
     from api.database.connection import Database
 
 RETRY_SECONDS = 3600.0
+
+
+def stored_bytes(connection: Connection, tenant: str) -> int:
+    """Return how much a tenant stores."""
+    made = select(artifacts.c.sha256, artifacts.c.bytes).join(jobs, jobs.c.id == artifacts.c.job_id)
+    own = union_all(
+        select(files.c.sha256, files.c.bytes).where(files.c.tenant == tenant),
+        made.where(jobs.c.tenant == tenant),
+    ).subquery()
+    sizes = select(func.max(own.c.bytes).label("bytes")).group_by(own.c.sha256).subquery()
+    total = select(func.coalesce(func.sum(sizes.c.bytes), 0))
+    return int(connection.execute(total).scalar_one())
 
 
 class Quota:
@@ -50,8 +67,7 @@ class Quota:
         Raises:
             TooManyError: There is not.
         """
-        query = select(func.coalesce(func.sum(files.c.bytes), 0)).where(files.c.tenant == tenant)
-        stored = int(self._database.read(lambda c: c.execute(query).scalar_one()))
+        stored = self._database.read(lambda c: stored_bytes(c, tenant))
         coming = self._coming[tenant]
         if stored + coming > self._most:
             detail = f"{stored} bytes are stored; with {coming} more it would be over {self._most}"

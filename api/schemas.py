@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    JsonValue,
+    model_validator,
+)
 
 from api.jobs.states import Outcome, State
 
@@ -16,6 +25,22 @@ FAR = datetime(9000, 1, 1, tzinfo=UTC)
 Seconds = Annotated[float, Field(gt=0, le=30 * 24 * 3600, allow_inf_nan=False)]
 OptionName = Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
 OptionValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:+/-]{1,200}$")]
+MOST_FIELDS = 32
+
+
+def _check_fields(value: Any) -> Any:
+    """Refuse an object of thousands of fields at once, and not with an error for each."""
+    if isinstance(value, dict) and len(value) > MOST_FIELDS:
+        msg = f"an object of {len(value)} fields; it may have {MOST_FIELDS}"
+        raise ValueError(msg)
+    return value
+
+
+Options = Annotated[
+    dict[OptionName, OptionValue], Field(max_length=MOST_FIELDS), BeforeValidator(_check_fields)
+]
+# A list of thousands of things that are none is refused with the first of them.
+Properties = Annotated[list[Sha256], Field(min_length=1, max_length=1000), FailFast()]
 
 
 class FileKind(StrEnum):
@@ -52,6 +77,11 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, value: Any) -> Any:
+        return _check_fields(value)
+
 
 class CompressRequest(Strict):
     """Make a smaller variant of a model."""
@@ -59,7 +89,7 @@ class CompressRequest(Strict):
     kind: Literal["compress"]
     model: Sha256
     method: OptionName
-    options: dict[OptionName, OptionValue] = Field(default={}, max_length=32)
+    options: Options = {}
 
 
 class ProveRequest(Strict):
@@ -67,7 +97,7 @@ class ProveRequest(Strict):
 
     kind: Literal["prove"]
     model: Sha256
-    properties: list[Sha256] = Field(min_length=1, max_length=1000)
+    properties: Properties
     timeout_seconds: Seconds | None = None
 
 
@@ -82,7 +112,7 @@ class ReverifyRequest(Strict):
     model: Sha256 | None = Field(None, description="the compressed model")
     model_of: JobId | None = Field(None, description="the compress job that makes it, instead")
     neuron_map: Sha256 | None = None
-    properties: list[Sha256] = Field(min_length=1, max_length=1000)
+    properties: Properties
     timeout_seconds: Seconds | None = None
 
 
@@ -109,23 +139,23 @@ class Compression(Strict):
     """A way to compress."""
 
     method: OptionName
-    options: dict[OptionName, OptionValue] = Field(default={}, max_length=32)
+    options: Options = {}
 
 
 class Network(Strict):
     """An original with its variants: compressed models, and ways to make some."""
 
     original: Sha256
-    variants: list[Sha256] = Field(default=[], max_length=100)
-    compressions: list[Compression] = Field(default=[], max_length=100)
+    variants: Annotated[list[Sha256], FailFast()] = Field(default=[], max_length=100)
+    compressions: Annotated[list[Compression], FailFast()] = Field(default=[], max_length=100)
 
 
 class BatchRequest(Strict):
     """Verify every property of every network, and of every variant by reuse."""
 
     kind: Literal["batch"]
-    networks: list[Network] = Field(min_length=1, max_length=1000)
-    properties: list[Sha256] = Field(min_length=1, max_length=1000)
+    networks: Annotated[list[Network], FailFast()] = Field(min_length=1, max_length=1000)
+    properties: Properties
     timeout_seconds: Seconds | None = None
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from api.access.rate import RateLimit
+from api.access.rate import Crowd, RateLimit
 from api.blobs import Blobs
 from api.caretaker import Caretaker
 from api.database.connection import Database
@@ -34,6 +34,7 @@ class Server:
         blobs: Where the bytes of files are.
         inspector: Looks at uploads.
         rate: Counts requests.
+        crowd: Counts requests that are being answered.
         sign_ins: Counts tries to sign in, by address.
         methods: Knows how networks can be compressed.
         quota: Knows what tenants store.
@@ -49,6 +50,7 @@ class Server:
     blobs: Blobs
     inspector: Inspector
     rate: RateLimit
+    crowd: Crowd
     sign_ins: RateLimit
     methods: Methods
     quota: Quota
@@ -69,6 +71,7 @@ def make_server(settings: Settings, level: Level) -> Server:
         blobs,
         Inspector(settings),
         RateLimit(settings.requests_per_minute),
+        Crowd(),
         RateLimit(SIGN_INS_PER_MINUTE),
         Methods(settings),
         Quota(database, settings.tenant_bytes),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -28,7 +29,8 @@ from benchmarks.served import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CAPACITY = 50
+    Study = Callable[[Path], Iterator[tuple[str, str, bool]]]
+
 CLIENTS = 50
 TEXT = """
 ## The job server
@@ -48,12 +50,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--postgresql", metavar="URL", help="an empty database, postgresql+psycopg://..."
     )
+    parser.add_argument("--ray", action="store_true", help="also run jobs on a Ray cluster")
     choices = parser.parse_args(arguments)
-    urls = {"SQLite": "", **({"PostgreSQL": choices.postgresql} if choices.postgresql else {})}
+    studies: dict[str, Study] = {"SQLite": partial(measures, url="", jobs=choices.jobs)}
+    if choices.postgresql:
+        studies["PostgreSQL"] = partial(measures, url=choices.postgresql, jobs=choices.jobs)
+    if choices.ray:
+        studies["SQLite, Ray"] = on_ray
     rows, wrong = [], 0
-    for name, url in urls.items():
+    for name, study in studies.items():
         with tempfile.TemporaryDirectory(prefix="mucg4-service-") as folder:
-            for what, value, is_wrong in measures(Path(folder), url, choices.jobs):
+            for what, value, is_wrong in study(Path(folder)):
                 rows.append((name, what, value))
                 wrong += is_wrong
                 print(f"{name}: {what}: {value}", file=sys.stderr, flush=True)
@@ -67,19 +74,32 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measures(folder: Path, url: str, jobs: int) -> Iterator[tuple[str, str, bool]]:
     """Yield what was measured, how it came out, and whether it is wrong."""
-    capacity = max(jobs, CAPACITY)
+    capacity = 4 * jobs
     with served(folder / "server", url, tenant_jobs=capacity) as server:
         yield from _idle(server)
-        alone = _median_seconds(lambda: _by_command(folder), 5)
-        yield "a trivial job by the command line, median", f"{alone:.2f} s", False
         request = server.trivial_request()
-        _by_server(server, request)
-        by_server = _median_seconds(lambda: _by_server(server, request), 5)
-        yield "the same by the server, median", f"{by_server:.2f} s", False
-        yield "overhead of a job", f"{by_server - alone:+.2f} s", False
+        yield from _overhead(server, request, folder)
         yield "trivial jobs a second", f"{_rate(server, request, jobs):.1f}", False
         yield from _reading(server, request, jobs)
         yield from _overloaded(server, request, 10 * capacity)
+
+
+def on_ray(folder: Path) -> Iterator[tuple[str, str, bool]]:
+    """Yield what a job costs that runs on a Ray cluster of the server's own."""
+    with served(folder / "server", executor="ray") as server:
+        yield from _overhead(server, server.trivial_request(), folder)
+
+
+def _overhead(
+    server: Served, request: dict[str, object], folder: Path
+) -> Iterator[tuple[str, str, bool]]:
+    # The first one waits for all that starts with a server.
+    _by_server(server, request)
+    alone = _median_seconds(lambda: _by_command(folder), 5)
+    yield "a trivial job by the command line, median", f"{alone:.2f} s", False
+    by_server = _median_seconds(lambda: _by_server(server, request), 5)
+    yield "the same by the server, median", f"{by_server:.2f} s", False
+    yield "overhead of a job", f"{by_server - alone:+.2f} s", False
 
 
 def _idle(server: Served) -> Iterator[tuple[str, str, bool]]:

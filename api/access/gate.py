@@ -10,6 +10,7 @@ change something must also come from a page of this server, by the header that b
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from api.access.keys import identify, identify_session
+from api.access.standing import Standing
 from api.errors import ForbiddenError, UnauthenticatedError
 from api.problems import problem_response
 
@@ -62,11 +64,16 @@ class Gate:
         try:
             caller = await to_thread.run_sync(self._identify, request)
             self._server.rate.take(f"{caller.tenant}/{caller.actor}")
+            self._server.crowd.enter(caller.tenant)
         except Exception as error:  # noqa: BLE001 - answered as errors behind the gate are
             await _turned_away(request, error)(scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = caller
-        await self._app(scope, receive, send)
+        standing = Standing(partial(self._identify, request))
+        scope.setdefault("state", {}).update(caller=caller, standing=standing)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._server.crowd.leave(caller.tenant)
 
     def _identify(self, request: Request) -> Caller:
         address = request.client.host if request.client else ""

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from api.access.caller import Caller
 from api.database.connection import now
 from api.database.tables import api_keys, sessions
-from api.errors import NotFoundError, UnauthenticatedError
+from api.errors import NotFoundError, TooManyError, UnauthenticatedError
 from api.schemas import Key, NewKey, Scope
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MARK = "mucg4_"
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 SESSION_SECONDS = 12 * 3600.0
+MOST_KEYS = 200
+RETRY_SECONDS = 3600.0
 _FORM = re.compile(r"mucg4_([0-9a-f]{12})\.([A-Za-z0-9_-]{43})")
 _WRONG = "the API key is not valid: unknown, revoked or expired"
 
@@ -66,6 +68,21 @@ def create_key(connection: Connection, terms: KeyTerms) -> NewKey:
     }
     made = connection.execute(insert(api_keys).values(row).returning(*api_keys.c)).one()
     return NewKey(**key_of(made).model_dump(), key=f"{MARK}{prefix}.{secret}")
+
+
+def check_room(connection: Connection, tenant: str) -> None:
+    """Check that a tenant may have one more key: each may make as many requests as any other.
+
+    Raises:
+        TooManyError: It may not.
+    """
+    valid = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now())
+    query = select(func.count()).where(
+        api_keys.c.tenant == tenant, api_keys.c.revoked_at.is_(None), valid
+    )
+    if connection.execute(query).scalar_one() >= MOST_KEYS:
+        detail = f"a tenant may have {MOST_KEYS} keys; revoke those that are not used"
+        raise TooManyError(detail, RETRY_SECONDS)
 
 
 def list_keys(connection: Connection, tenant: str | None = None) -> list[tuple[str, Key]]:

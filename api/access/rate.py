@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many requests a key may make: a bucket that fills steadily and holds a minute's worth.
 
-The buckets are this process's, in memory: they are a protection of this server, not an account.
+And how many of a tenant's are answered at once: a stream or an upload may last for hours, and each
+takes a connection. The numbers are this process's, in memory: they are a protection of this server,
+not an account.
 """
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from api.errors import TooManyError
 
 MOST_BUCKETS = 10_000
+MOST_AT_ONCE = 500
+RETRY_SECONDS = 5.0
 
 
 class RateLimit:
@@ -42,3 +46,27 @@ class RateLimit:
         if not allowed:
             detail = f"more than {self._capacity:g} requests a minute"
             raise TooManyError(detail, (1.0 - level) / self._per_second)
+
+
+class Crowd:
+    """Counts the requests of each tenant that are being answered."""
+
+    def __init__(self) -> None:
+        self._inside: Counter[str] = Counter()
+
+    def enter(self, tenant: str) -> None:
+        """Count a request that begins.
+
+        Raises:
+            TooManyError: There are too many.
+        """
+        if self._inside[tenant] >= MOST_AT_ONCE:
+            detail = f"{MOST_AT_ONCE} requests, streams and uploads are under way"
+            raise TooManyError(detail, RETRY_SECONDS)
+        self._inside[tenant] += 1
+
+    def leave(self, tenant: str) -> None:
+        """Count one that has ended."""
+        self._inside[tenant] -= 1
+        if not self._inside[tenant]:
+            del self._inside[tenant]

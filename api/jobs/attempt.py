@@ -17,12 +17,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from api.blobs import pass_by
-from api.jobs.commands import command, inspection
+from api.jobs.answers import VERIFYING, is_answer
+from api.jobs.commands import MissingInputError, command, inspection
 from api.jobs.inputs import find_inputs, find_subject
 from api.jobs.progress import Progress
 from api.jobs.queue import Ending, MadeFile
 from api.jobs.room import TAIL_BYTES
+from api.jobs.said import read_said
 from api.jobs.states import Outcome
+from api.quota import stored_bytes
 from api.schemas import FileKind
 
 if TYPE_CHECKING:
@@ -30,12 +33,13 @@ if TYPE_CHECKING:
 
     from api.blobs import Blobs
     from api.database.connection import Database
-    from api.jobs.commands import Command, Output
+    from api.jobs.commands import Output
     from api.jobs.queue import Lease
     from api.jobs.room import Room, Rooms, Said
     from api.settings import Settings
 
 INSPECTION_SECONDS = 120.0
+MOST_SUMMARY_BYTES = 1 << 17
 REFUSED_STATUSES = (2, 3)
 
 Watch = Callable[[], Outcome | None]
@@ -80,6 +84,9 @@ class Workshop:
                 return _Attempt(self, room, watch).run(lease, tell)
             except EndedError as ended:
                 return Ending(ended.outcome, _WORDS[ended.outcome])
+            except MissingInputError as missing:
+                problem = {"title": "A file is not there any more", "detail": str(missing)}
+                return Ending(Outcome.REFUSED, str(missing), problem=problem)
 
 
 class EndedError(Exception):
@@ -111,6 +118,8 @@ class _Attempt:
         database, seconds = self.workshop.database, self.workshop.settings.job_seconds
         inputs = database.read(lambda connection: find_inputs(connection, lease))
         order = command(lease.kind, lease.request, inputs)
+        if order.outputs and (full := self._why_full(lease.tenant)):
+            return Ending(Outcome.REFUSED, full, problem={"title": "No room left", "detail": full})
         while (facts := self.room.facts()) is None:
             _go_on(self.watch)
         for name, sha256 in order.inputs.items():
@@ -119,11 +128,11 @@ class _Attempt:
                 _go_on(self.watch)
         self.workshop.at("before start")
         words = order.words
-        if lease.kind in ("prove", "reverify"):
+        if lease.kind in VERIFYING:
             words += ("--isolation", facts.isolation)
         status = _run(self.room, words, seconds, self.watch, tell)
         self.workshop.at("after command")
-        ending = _ending(status, self.room.said(), order, facts.folder)
+        ending = _ending(words, status, self.room.said(), facts.folder)
         if ending.outcome != Outcome.ANSWERED:
             return ending
         subject = database.read(lambda c: find_subject(c, lease.tenant, inputs))
@@ -132,23 +141,70 @@ class _Attempt:
         kept = [self._keep(output, known) for output in order.outputs]
         made = [file for file in kept if file is not None]
         self.workshop.at("after files")
-        return Ending(Outcome.ANSWERED, "", status, ending.result, None, made)
+        answer = {**(ending.result or {}), **({"note": order.note} if order.note else {})}
+        return Ending(Outcome.ANSWERED, "", status, answer, None, made)
+
+    def _why_full(self, tenant: str) -> str:
+        """Return why a tenant's jobs may leave nothing more; nothing if they may."""
+        stored = self.workshop.database.read(lambda connection: stored_bytes(connection, tenant))
+        most = self.workshop.settings.tenant_bytes
+        return f"{stored} bytes are stored; a tenant may store {most}" if stored >= most else ""
 
     def _keep(self, output: Output, known: Mapping[str, Any]) -> MadeFile | None:
-        """Keep a file that the command has left; None where it has not."""
+        """Keep a file that the command has left; None where it has not.
+
+        Raises:
+            InspectionError: It is not what it should be, or lacks where there is no answer
+                without it.
+        """
         if self.room.part(output.file_name, 0) is None:
+            if output.is_certain:
+                msg = f"there is no {output.file_name}"
+                raise InspectionError(msg)
             return None
         summary = known
-        if output.kind == FileKind.MODEL:
-            words = inspection(FileKind.MODEL, output.file_name)
-            summary = dict(inspect(self.room, words, self.watch)["summary"])
         with self.workshop.blobs.writing() as writing:
             while part := self.room.part(output.file_name, writing.bytes):
                 writing.write(part)
                 _go_on(self.watch)
+            if output.kind == FileKind.MODEL:
+                file = (output.kind, output.file_name, writing.sha256)
+                summary = describe(self.room, file, self.watch)
             sha256, size = writing.keep(), writing.bytes
         name, media_type = output.file_name.rpartition("/")[2], output.media_type
         return MadeFile(output.name, name, sha256, size, media_type, output.kind, summary)
+
+
+def describe(
+    room: Room, file: tuple[FileKind, str, str], watch: Watch | None = None
+) -> Mapping[str, Any]:
+    """Have a file in a room looked at, and return what it is, if it can be told in short.
+
+    Args:
+        room: The room.
+        file: What it is said to be, its name and its SHA-256.
+        watch: Says whether to stop.
+
+    Raises:
+        InspectionError: The file was refused, or it is another one.
+        EndedError: The watch asked for it.
+    """
+    kind, name, sha256 = file
+    said = inspect(room, inspection(kind, name), watch)
+    if said.get("sha256") != sha256:
+        msg = f"{name} is not the file that was looked at"
+        raise InspectionError(msg)
+    summary = dict(said["summary"])
+    needed = ("network", "property") if kind == FileKind.PROOF else ()
+    if not all(isinstance(summary.get(part), str) for part in needed):
+        msg = "what was said of the proof does not say what it is about"
+        raise InspectionError(msg)
+    # Lists tell it of many files at once.
+    size = len(json.dumps(summary))
+    if size > MOST_SUMMARY_BYTES:
+        msg = f"a description of the file takes {size} bytes; at most {MOST_SUMMARY_BYTES} may"
+        raise InspectionError(msg)
+    return summary
 
 
 def inspect(room: Room, words: Sequence[str], watch: Watch | None = None) -> Mapping[str, Any]:
@@ -166,7 +222,7 @@ def inspect(room: Room, words: Sequence[str], watch: Watch | None = None) -> Map
         msg = f"reading it took longer than {INSPECTION_SECONDS:g} s"
         raise InspectionError(msg) from ended
     facts = room.facts()
-    ending = _ending(status, room.said(), None, "" if facts is None else facts.folder)
+    ending = _ending(words, status, room.said(), "" if facts is None else facts.folder)
     if ending.result is None:
         raise InspectionError(ending.detail)
     return ending.result
@@ -200,18 +256,16 @@ def _go_on(watch: Watch) -> None:
         raise EndedError(outcome)
 
 
-def _ending(status: int, said: Said, order: Command | None, folder: str) -> Ending:
+def _ending(words: Sequence[str], status: int, said: Said, folder: str) -> Ending:
     """Return how a command that ended by itself ended."""
     if status in _LIMITS:
         outcome, detail = _LIMITS[status]
         return Ending(outcome, detail, status, None, {"title": "Limit", "detail": detail})
-    answer = _read_json(said.answer)
-    if status == 0 or (answer is not None and "accepted" in answer):
-        if answer is None:
-            return Ending(Outcome.CRASHED, "the command gave no answer", status)
-        if order is not None and order.note:
-            answer["note"] = order.note
+    answer = None if said.answer is None else read_said(said.answer)
+    if answer is not None and is_answer(words, status, answer):
         return Ending(Outcome.ANSWERED, "", status, answer)
+    if status == 0:
+        return Ending(Outcome.CRASHED, "the command gave no answer", status)
     error = (answer or {}).get("error")
     error = error if isinstance(error, dict) else {}
     message, kind = _text(error.get("message", "")), _text(error.get("kind", ""))
@@ -237,22 +291,6 @@ _WORDS = {
     Outcome.RELEASED: "the worker was told to stop",
     Outcome.LOST: "the lease was lost",
 }
-
-
-def _read_json(text: bytes | None) -> dict[str, Any] | None:
-    if text is None:
-        return None
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _refuse(constant: str) -> None:
-    """Refuse NaN and infinities, which are not JSON and no database takes."""
-    msg = f"{constant} is not JSON"
-    raise ValueError(msg)
 
 
 def _text(value: object) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from api.database.tables import jobs
-from api.jobs.ending import end
+from api.jobs.ending import cancel_all
 from api.jobs.reading import missing
 from api.jobs.states import UNFINISHED, State
 
@@ -31,24 +31,14 @@ def cancel(connection: Connection, tenant: str, job_id: str) -> bool:
         raise missing(job_id)
     if State(row.state) not in UNFINISHED:
         return False
-    if row.kind != "batch":
-        _cancel_one(connection, job_id)
-        return True
     # Noted before the jobs end, so that the batch ends as cancelled with the last of them.
-    _ask(connection, job_id)
-    children = select(jobs.c.id).where(jobs.c.parent_id == job_id, jobs.c.state.in_(UNFINISHED))
-    for (child,) in connection.execute(children.order_by(jobs.c.id)).all():
-        _cancel_one(connection, child)
+    asked = update(jobs).where(or_(jobs.c.id == job_id, jobs.c.parent_id == job_id))
+    asked = asked.where(jobs.c.state.in_(UNFINISHED))
+    connection.execute(asked.values(cancel_requested=True))
+    waiting = select(jobs.c.id).where(
+        or_(jobs.c.id == job_id, jobs.c.parent_id == job_id),
+        jobs.c.state == State.QUEUED,
+        jobs.c.kind != "batch",
+    )
+    cancel_all(connection, connection.execute(waiting.order_by(jobs.c.id)).scalars().all())
     return True
-
-
-def _cancel_one(connection: Connection, job_id: str) -> None:
-    _ask(connection, job_id)
-    state = connection.execute(select(jobs.c.state).where(jobs.c.id == job_id)).scalar()
-    if state == State.QUEUED:
-        end(connection, job_id, State.CANCELLED)
-
-
-def _ask(connection: Connection, job_id: str) -> None:
-    query = update(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(UNFINISHED))
-    connection.execute(query.values(cancel_requested=True))

@@ -30,12 +30,18 @@ class Output:
         file_name: Where it lies in the job's folder.
         media_type: Its media type.
         kind: As what other jobs can use it.
+        is_certain: Whether the command has not done its work without it.
     """
 
     name: str
     file_name: str
     media_type: str = BINARY
     kind: FileKind | None = None
+    is_certain: bool = False
+
+
+class MissingInputError(Exception):
+    """A file that a job needs is not there any more; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,11 @@ class Command:
 
 PROOF = Output("proof", "original.proof", BINARY, FileKind.PROOF)
 CERTIFICATE = Output("certificate", "certificate.json.gz", "application/gzip", FileKind.CERTIFICATE)
-MODEL = Output("model", "compressed/model.onnx", BINARY, FileKind.MODEL)
-NEURON_MAP = Output("neuron_map", "compressed/neuron_map.json", JSON, FileKind.NEURON_MAP)
-REPORT = Output("compression_report", "compressed/report.json", JSON)
+MODEL = Output("model", "compressed/model.onnx", BINARY, FileKind.MODEL, is_certain=True)
+NEURON_MAP = Output(
+    "neuron_map", "compressed/neuron_map.json", JSON, FileKind.NEURON_MAP, is_certain=True
+)
+REPORT = Output("compression_report", "compressed/report.json", JSON, is_certain=True)
 
 NO_PROOF = "verified from scratch: the original has no proof of this property to reuse"
 
@@ -71,6 +79,9 @@ def command(kind: str, request: Mapping[str, Any], files: Files) -> Command:
         kind: Of the job.
         request: Its details.
         files: Its inputs, those that it needed other jobs for included.
+
+    Raises:
+        MissingInputError: One of them is not there.
     """
     return _COMMANDS[kind](request, files)
 
@@ -139,8 +150,18 @@ def _check(request: Mapping[str, Any], files: Files) -> Command:
 
 
 def _inputs(files: Files, **names: str) -> dict[str, str]:
-    """Return which file goes where."""
-    return {name: sha256 for what, name in names.items() if (sha256 := files[what]) is not None}
+    """Return which file goes where.
+
+    Raises:
+        MissingInputError: One is not there. Without it the command might find another in its place.
+    """
+    found = {}
+    for what, name in names.items():
+        if (sha256 := files[what]) is None:
+            msg = f"the {what.replace('_', ' ')} that the job works on is not there any more"
+            raise MissingInputError(msg)
+        found[name] = sha256
+    return found
 
 
 _OUTPUT = ("--format", "json")

@@ -19,7 +19,7 @@ from api.jobs import event_log
 from api.jobs.states import UNFINISHED, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -35,10 +35,32 @@ def end(
         state: How it ends.
         fields: Columns that are set with it: result, verdict or problem.
     """
+    batches: set[str] = set()
+    is_ended = _end(connection, job_id, state, fields or {}, batches)
+    _settle(connection, batches)
+    return is_ended
+
+
+def cancel_all(connection: Connection, job_ids: Iterable[str]) -> None:
+    """End jobs as cancelled; a batch is looked at once, and not after each of its jobs."""
+    batches: set[str] = set()
+    for job_id in job_ids:
+        _end(connection, job_id, State.CANCELLED, {}, batches)
+    _settle(connection, batches)
+
+
+def _end(
+    connection: Connection,
+    job_id: str,
+    state: State,
+    fields: Mapping[str, Any],
+    batches: set[str],
+) -> bool:
+    """End a job and those that need it, and note their batches."""
     query = (
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state.in_(UNFINISHED))
-        .values(state=state, finished_at=now(), lease_until=None, worker=None, **(fields or {}))
+        .values(state=state, finished_at=now(), lease_until=None, worker=None, **fields)
         .returning(jobs.c.parent_id, jobs.c.verdict, jobs.c.problem)
     )
     row = connection.execute(query).first()
@@ -47,9 +69,9 @@ def end(
     event = {"state": state, "verdict": row.verdict, "problem": row.problem}
     event_log.append(connection, job_id, "state", event)
     if state != State.SUCCEEDED:
-        _end_dependents(connection, job_id, state)
+        _end_dependents(connection, job_id, state, batches)
     if row.parent_id is not None:
-        _settle_batch(connection, row.parent_id)
+        batches.add(row.parent_id)
     return True
 
 
@@ -58,12 +80,17 @@ def failure(title: str, detail: str, **more: object) -> dict[str, Any]:
     return {"problem": {"title": title, "detail": detail, **more}}
 
 
-def _end_dependents(connection: Connection, job_id: str, state: State) -> None:
+def _end_dependents(connection: Connection, job_id: str, state: State, batches: set[str]) -> None:
     query = select(needs.c.job_id).where(needs.c.needed_id == job_id).order_by(needs.c.job_id)
     for (dependent,) in connection.execute(query).all():
         why = failure("A job that this one needs came to nothing", f"job {job_id} is {state}")
         own = State.CANCELLED if state == State.CANCELLED else State.FAILED
-        end(connection, dependent, own, why)
+        _end(connection, dependent, own, why, batches)
+
+
+def _settle(connection: Connection, batches: Iterable[str]) -> None:
+    for batch_id in sorted(batches):
+        _settle_batch(connection, batch_id)
 
 
 def _settle_batch(connection: Connection, batch_id: str) -> None:

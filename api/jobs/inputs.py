@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from api.database.tables import artifacts, files, proofs
+from api.database.tables import artifacts, files, jobs, proofs
+from api.jobs.commands import MissingInputError
 from api.schemas import FileKind
 
 if TYPE_CHECKING:
@@ -26,28 +27,45 @@ def find_inputs(connection: Connection, lease: Lease) -> dict[str, str | None]:
     found: dict[str, str | None] = {name: lease.request.get(name) for name in _NAMED}
     maker = lease.request.get("model_of")
     if maker is not None:
-        found["model"] = _artifact(connection, maker, "model")
-        found["neuron_map"] = found["neuron_map"] or _artifact(connection, maker, "neuron_map")
+        found["model"] = find_artifact(connection, maker, "model")
+        if found["neuron_map"] is None and _is_made_of(connection, maker, found["original"]):
+            found["neuron_map"] = find_artifact(connection, maker, "neuron_map")
     if lease.kind == "reverify":
         found["proof"] = _proof(connection, lease)
     return found
 
 
-def _artifact(connection: Connection, job_id: str, name: str) -> str | None:
+def find_artifact(connection: Connection, job_id: str, name: str) -> str | None:
+    """Return the SHA-256 of a file that a job made; None if there is none."""
     query = select(artifacts.c.sha256).where(artifacts.c.job_id == job_id, artifacts.c.name == name)
     return connection.execute(query).scalar()
+
+
+def _is_made_of(connection: Connection, job_id: str, original: str | None) -> bool:
+    """Say whether a job compressed this very network: its map starts from no other."""
+    query = select(jobs.c.model).where(jobs.c.id == job_id)
+    return connection.execute(query).scalar() == original
 
 
 def find_subject(
     connection: Connection, tenant: str, inputs: Mapping[str, str | None]
 ) -> dict[str, str]:
-    """Return the fingerprints of the network and the property that a job is about."""
+    """Return the fingerprints of the network and the property that a job is about.
+
+    Raises:
+        MissingInputError: One of them was removed in the meantime.
+    """
     named = {"network": (FileKind.MODEL, "model"), "property": (FileKind.PROPERTY, "property")}
     found = {}
     for name, (kind, what) in named.items():
         sha256 = inputs[what]
-        if sha256 is not None:
-            found[name] = str(connection.execute(_fingerprint(tenant, kind, sha256)).scalar())
+        if sha256 is None:
+            continue
+        fingerprint = connection.execute(_fingerprint(tenant, kind, sha256)).scalar()
+        if fingerprint is None:
+            msg = f"the {kind} {sha256} was removed while the job worked on it"
+            raise MissingInputError(msg)
+        found[name] = fingerprint
     return found
 
 

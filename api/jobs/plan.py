@@ -18,7 +18,8 @@ from sqlalchemy import select
 
 from api.database.tables import files, jobs, proofs
 from api.errors import InvalidError, TooManyError
-from api.jobs.states import UNFINISHED
+from api.jobs.inputs import find_artifact
+from api.jobs.states import FINISHED, UNFINISHED, State
 from api.schemas import (
     BatchRequest,
     CheckRequest,
@@ -99,6 +100,7 @@ class Plan:
         self.most = most
         self.jobs: list[Planned] = []
         self._proving: dict[tuple[str, str], str | None] = {}
+        self._made: dict[str, str | None] = {}
         self._fingerprints: dict[tuple[FileKind, str], str] = {}
 
     @property
@@ -212,7 +214,8 @@ class Plan:
         }
         needed = [self._proof_maker(variant.original, prop, timeout_seconds), variant.model_of]
         ids = [job_id for job_id in needed if job_id is not None]
-        self._add(values, model=variant.model, prop=prop, parent=parent, needed=ids)
+        model = variant.model or self._made.get(variant.model_of or "")
+        self._add(values, model=model, prop=prop, parent=parent, needed=ids)
 
     def _proof_maker(self, model: str, prop: str, timeout_seconds: float | None) -> str | None:
         """Return the job that proves an original, None where there is a proof already."""
@@ -232,7 +235,9 @@ class Plan:
             jobs.c.state.in_(UNFINISHED),
             jobs.c.cancel_requested.is_(False),
         )
-        return self.connection.execute(query.limit(1)).scalar()
+        # It does not end before this transaction does, or is seen to have ended.
+        locked = query.limit(1).with_for_update(read=True)
+        return self.connection.execute(locked).scalar()
 
     def _is_proved(self, model: str, prop: str) -> bool:
         query = select(proofs.c.sha256).where(
@@ -286,8 +291,18 @@ class Plan:
         return self._fingerprints[key]
 
     def _check_compression(self, job_id: str) -> None:
-        query = select(jobs.c.kind).where(jobs.c.id == job_id, jobs.c.tenant == self.tenant)
-        kind = self.connection.execute(query).scalar()
-        if kind != "compress":
+        """Check that a job makes a model, and note which, if it has."""
+        query = select(jobs.c.kind, jobs.c.state).where(
+            jobs.c.id == job_id, jobs.c.tenant == self.tenant
+        )
+        # As above: whoever needs a job is told of its end, or knows of it.
+        row = self.connection.execute(query.with_for_update(read=True)).first()
+        if row is None or row.kind != "compress":
             detail = f"there is no compress job {job_id}"
+            raise InvalidError(detail)
+        state = State(row.state)
+        if state == State.SUCCEEDED:
+            self._made[job_id] = find_artifact(self.connection, job_id, "model")
+        elif state in FINISHED:
+            detail = f"compress job {job_id} has made no model: it is {state.replace('_', ' ')}"
             raise InvalidError(detail)

@@ -7,9 +7,10 @@ many events are kept of a long job as of a short one: the longer it has run, the
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
+
+from api.jobs.said import read_said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,20 +49,12 @@ class Progress:
             self._tell(latest)
 
 
-def _refuse(constant: str) -> None:
-    """Refuse NaN and infinities, which are not JSON."""
-    msg = f"{constant} is not JSON"
-    raise ValueError(msg)
-
-
 def _progress(line: bytes) -> Mapping[str, Any] | None:
     """Return what a line tells: numbers and short texts only."""
     if not line.startswith(b'{"progress"') or len(line) > MOST_LINE_BYTES:
         return None
-    try:
-        data = json.loads(line, parse_constant=_refuse)["progress"]
-    except (ValueError, RecursionError):
-        return None
+    said = read_said(line)
+    data = None if said is None else said["progress"]
     if not isinstance(data, dict):
         return None
     return {

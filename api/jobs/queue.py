@@ -18,9 +18,11 @@ from api.database.connection import now
 from api.database.tables import artifacts, attempts, jobs, needs
 from api.file_register import FileRecord, register
 from api.jobs import event_log
+from api.jobs.answers import VERIFYING
 from api.jobs.ending import end, failure
 from api.jobs.states import UNFINISHED, Outcome, State
 from verifier.errors import VerifierError
+from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from api.schemas import FileKind
 
 RETRY_SECONDS = 1.0
+MOST_RETRY_SECONDS = 60.0
 
 
 class LeaseLostError(VerifierError):
@@ -106,7 +109,7 @@ class Ending:
     def verdict(self) -> str | None:
         """The verdict, if the answer has one."""
         verdict = (self.result or {}).get("verdict")
-        return verdict if isinstance(verdict, str) else None
+        return verdict if verdict in tuple(Verdict) else None
 
 
 _STATES = {
@@ -215,14 +218,16 @@ class Queue:
             _keep_file(connection, lease, made)
         if ending.outcome in _STATES:
             fields: dict[str, Any] = {"result": ending.result, "problem": ending.problem}
-            fields["verdict"] = ending.verdict
+            fields["verdict"] = ending.verdict if lease.kind in VERIFYING else None
             _tell_dependents(connection, lease, ending)
             end(connection, lease.job_id, _STATES[ending.outcome], fields)
         elif job.cancel_requested:
             end(connection, lease.job_id, State.CANCELLED)
-        elif ending.outcome == Outcome.RELEASED:
+        elif ending.outcome in (Outcome.RELEASED, Outcome.PREVENTED):
             # The job is not to blame: the try does not count.
-            _requeue(connection, lease.job_id, attempts_now=job.attempts - 1, wait_seconds=0.0)
+            before = lease.token - job.attempts
+            wait = 0.0 if ending.outcome == Outcome.RELEASED else _pause(before)
+            _requeue(connection, lease.job_id, attempts_now=job.attempts - 1, wait_seconds=wait)
         else:
             self._try_again(connection, lease.job_id, job.attempts, ending)
 
@@ -248,12 +253,17 @@ class Queue:
         self, connection: Connection, job_id: str, attempts_now: int, ending: Ending
     ) -> None:
         if attempts_now < self.max_attempts:
-            wait = RETRY_SECONDS * 2 ** (attempts_now - 1)
+            wait = _pause(attempts_now - 1)
             _requeue(connection, job_id, attempts_now=attempts_now, wait_seconds=wait)
             return
         detail = f"begun {attempts_now} times without an answer; the last time: {ending.detail}"
         why = failure("The job could not be finished", detail, exit_status=ending.exit_status)
         end(connection, job_id, State.FAILED, why)
+
+
+def _pause(tries_before: int) -> float:
+    """Return for how many seconds a job waits that has been tried in vain so often before."""
+    return min(RETRY_SECONDS * 2.0 ** min(tries_before, 30), MOST_RETRY_SECONDS)
 
 
 def _ready() -> Select[Any]:

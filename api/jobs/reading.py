@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from api.access.keys import when
+from api.database.paging import fitting, size_of
 from api.database.tables import artifacts, attempts, jobs, needs
 from api.errors import NotFoundError
 from api.jobs import event_log
@@ -69,7 +70,7 @@ def job_page(
         cursor: Where the page before ended.
         most: How many.
     """
-    query = select(*_BRIEF).where(jobs.c.tenant == tenant)
+    query = select(jobs.c.id, size_of(jobs.c.request)).where(jobs.c.tenant == tenant)
     wanted = {
         jobs.c.state: chosen.state,
         jobs.c.kind: chosen.kind,
@@ -83,8 +84,10 @@ def job_page(
     if cursor is not None:
         query = query.where(jobs.c.id < cursor)
     rows = connection.execute(query.order_by(jobs.c.id.desc()).limit(most + 1)).all()
-    items = [Job(**_brief(row)) for row in rows[:most]]
-    return JobPage(items=items, next_cursor=items[-1].id if len(rows) > most else None)
+    ids, following = fitting(rows, most)
+    found = select(*_BRIEF).where(jobs.c.id.in_(ids)).order_by(jobs.c.id.desc())
+    items = [Job(**_brief(row)) for row in connection.execute(found)]
+    return JobPage(items=items, next_cursor=following)
 
 
 def job_detail(connection: Connection, tenant: str, job_id: str) -> JobDetail:

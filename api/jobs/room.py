@@ -8,11 +8,14 @@ never waits long for an answer: in between it renews its claim, and looks whethe
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
 import sys
+import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from api.sandbox.child import start
 from api.sandbox.confinement import Confinement, Limits
@@ -104,7 +107,7 @@ class Room(Protocol):
         """End the command and all that it started; they are gone when this returns."""
 
     def said(self) -> Said:
-        """Return what the command said."""
+        """Return what the command said, once it was ended."""
 
     def part(self, file_name: str, offset: int) -> bytes | None:
         """Return some of a file, nothing at its end; None if there is no such plain file."""
@@ -118,7 +121,7 @@ class Rooms(Protocol):
 
 
 class FolderRoom:
-    """A room on this machine.
+    """A room on this machine, in ``folder``.
 
     Args:
         folder: Where; it exists.
@@ -130,12 +133,12 @@ class FolderRoom:
     def __init__(
         self, folder: Path, memory_bytes: int, file_bytes: int, compiled: Path | None = None
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._memory_bytes = memory_bytes
         self._file_bytes = file_bytes
-        self._answer, self._log = folder / ".answer", folder / ".log"
         self._child: Child | None = None
-        self._read_bytes = 0
+        self._output: _Output | None = None
+        self._said = Said(None, b"")
         if compiled is not None and compiled.is_dir():
             # What is replaced meanwhile is missed, and compiled again.
             with suppress(OSError, shutil.Error):
@@ -143,58 +146,91 @@ class FolderRoom:
 
     def facts(self) -> Facts:
         """Return what the room is like."""
-        return Facts(measure_level().summary, str(self._folder), version())
+        return Facts(measure_level().summary, str(self.folder), version())
+
+    def copy(self, source: Path, file_name: str) -> None:
+        """Copy a file of this machine into it."""
+        shutil.copyfile(source, self.folder / file_name)
 
     def append(self, file_name: str, part: bytes) -> None:
         """Add to a file."""
-        with (self._folder / file_name).open("ab") as file:
+        with (self.folder / file_name).open("ab") as file:
             file.write(part)
 
     def start(self, words: Sequence[str], seconds: float) -> None:
         """Start a command, and allow it so much processor time."""
         limits = Limits(self._memory_bytes, int(seconds) + 1, self._file_bytes)
-        self._read_bytes = 0
-        with self._answer.open("wb") as answer, self._log.open("wb") as log:
-            self._child = start(
-                [*PROGRAM, *words],
-                Confinement(self._folder, (), limits),
-                stdout=answer,
-                stderr=log,
-                environment={"NUMBA_CACHE_DIR": str(self._folder / COMPILED)},
-            )
+        self.end()
+        self._output = _Output(self.folder)
+        self._child = start(
+            [*PROGRAM, *words],
+            Confinement(self.folder, (), limits),
+            stdout=self._output.answer,
+            stderr=self._output.log,
+            environment={"NUMBA_CACHE_DIR": str(self.folder / COMPILED)},
+        )
 
     def look(self, seconds: float = POLL_SECONDS) -> Look:
         """Wait a little for the end of the command."""
         assert self._child is not None  # noqa: S101 - started before
+        assert self._output is not None  # noqa: S101 - and not ended
         status = self._child.wait(seconds)
-        with self._log.open("rb") as file:
-            file.seek(self._read_bytes)
-            new = file.read(MOST_READ_BYTES)
-        self._read_bytes += len(new)
-        return Look(status, new)
+        return Look(status, self._output.news())
 
     def end(self) -> None:
         """End the command and all that it started; they are gone when this returns."""
         if self._child is not None:
             self._child.kill()
+        if self._output is not None:
+            self._said = self._output.close()
+            self._output = None
 
     def said(self) -> Said:
-        """Return what the command said."""
-        with self._answer.open("rb") as file:
-            answer = file.read(MOST_ANSWER_BYTES + 1)
-        with self._log.open("rb") as file:
-            file.seek(max(0, self._log.stat().st_size - TAIL_BYTES))
-            tail = file.read()
-        return Said(answer if len(answer) <= MOST_ANSWER_BYTES else None, tail)
+        """Return what the command said, once it was ended."""
+        return self._said
 
     def part(self, file_name: str, offset: int) -> bytes | None:
         """Return some of a file, nothing at its end; None if there is no such plain file."""
-        path = self._folder / file_name
-        if not _is_plain(path, self._folder):
+        path = self.folder / file_name
+        if not _is_plain(path, self.folder):
             return None
         with path.open("rb") as file:
             file.seek(offset)
             return file.read(PART_BYTES)
+
+
+class _Output:
+    """What a command writes to standard output and standard error.
+
+    The files lie in the command's folder, where they count as its own, but have no name there. A
+    command may put a link in the place of any file that has one; whoever opened it then, outside
+    of all confinement, would read or overwrite what the link names.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        # Closed by ``close``, when the command has ended.
+        self.answer: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self.log: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._read_bytes = 0
+
+    def news(self) -> bytes:
+        """Return what is new in the log."""
+        new = _read(self.log, self._read_bytes, MOST_READ_BYTES)
+        self._read_bytes += len(new)
+        return new
+
+    def close(self) -> Said:
+        """Return what the command said; the files are gone then."""
+        with self.answer, self.log:
+            answer = _read(self.answer, 0, MOST_ANSWER_BYTES + 1)
+            size = os.fstat(self.log.fileno()).st_size
+            tail = _read(self.log, max(0, size - TAIL_BYTES), TAIL_BYTES)
+        return Said(answer if len(answer) <= MOST_ANSWER_BYTES else None, tail)
+
+
+def _read(file: IO[bytes], offset: int, most: int) -> bytes:
+    """Read from a file whose position belongs to the command that writes it."""
+    return os.pread(file.fileno(), most, offset)
 
 
 @dataclass(frozen=True)
@@ -203,24 +239,30 @@ class LocalRooms:
 
     Attributes:
         settings: Where, and how much a job may use.
+        file_bytes: The longest file that a command may write.
     """
 
     settings: Settings
+    file_bytes: int = MOST_FILE_BYTES
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Room]:
+    def open(self, name: str) -> Iterator[FolderRoom]:
         """Return a room that is gone, and its command with it, when the context ends."""
         folder = self.settings.job_dir / name
         folder.mkdir(parents=True)
         try:
             memory_bytes, compiled = self.settings.job_memory_bytes, self.settings.compiled_dir
-            room = FolderRoom(folder, memory_bytes, MOST_FILE_BYTES, compiled)
+            room = FolderRoom(folder, memory_bytes, self.file_bytes, compiled)
             try:
                 yield room
             finally:
                 room.end()
         finally:
             remove(folder)
+
+    def open_aside(self, what_for: str) -> AbstractContextManager[FolderRoom]:
+        """Return a room for a command that is no job's, beside those of jobs."""
+        return self.open(f"{what_for}-{secrets.token_hex(8)}")
 
 
 def _is_plain(path: Path, folder: Path) -> bool:

@@ -49,4 +49,5 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
     RELEASED = "released"  # the worker was told to stop, and gave the job back
+    PREVENTED = "prevented"  # no room on the disk, or no database: not the job's fault
     LOST = "lost"  # the worker was not heard of any more

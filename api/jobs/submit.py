@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 
+KEPT_FOR_EACH_UNFINISHED = 100
+"""How many jobs a tenant may have in all, or whoever submits and cancels would fill the disk."""
+
+LATER_SECONDS = 3600.0
+
+
 @dataclass(frozen=True)
 class Submission:
     """What a caller asks for.
@@ -101,7 +107,7 @@ def _submit(connection: Connection, settings: Settings, submission: Submission) 
     plan.add(submission.request)
     _check_room(connection, settings, submission.caller.tenant, len(plan.jobs))
     for job in plan.jobs:
-        _insert(connection, submission.caller, job)
+        insert_job(connection, submission.caller, job)
     first = plan.answer.id
     kind = submission.request.kind
     audit.note(
@@ -128,12 +134,20 @@ def _check_room(connection: Connection, settings: Settings, tenant: str, more: i
             f"{settings.tenant_jobs}"
         )
         raise TooManyError(detail, RETRY_SECONDS)
+    kept = connection.execute(select(func.count()).where(jobs.c.tenant == tenant)).scalar_one()
+    if kept + more > KEPT_FOR_EACH_UNFINISHED * settings.tenant_jobs:
+        detail = (
+            f"{kept} jobs are kept, finished ones included; a tenant may have "
+            f"{KEPT_FOR_EACH_UNFINISHED * settings.tenant_jobs}"
+        )
+        raise TooManyError(detail, LATER_SECONDS)
     if total + more > settings.queued_jobs:
         detail = f"{total} jobs wait already; the server takes {settings.queued_jobs}"
         raise BusyError(detail, RETRY_SECONDS)
 
 
-def _insert(connection: Connection, caller: Caller, job: Planned) -> None:
+def insert_job(connection: Connection, caller: Caller, job: Planned) -> None:
+    """Put a job into the queue."""
     row = {
         "id": job.id,
         "tenant": caller.tenant,

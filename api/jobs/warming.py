@@ -8,15 +8,14 @@ like any other that compiles it: confined, on no stranger's input.
 from __future__ import annotations
 
 import logging
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.jobs.attempt import InspectionError, inspect
-from api.jobs.room import COMPILED, FolderRoom
-from api.sandbox.folder import remove
+from api.jobs.room import COMPILED, LocalRooms
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from api.settings import Settings
 
 MOST_FILE_BYTES = 1 << 28
@@ -31,19 +30,16 @@ def warm_up(settings: Settings) -> bool:
     Returns:
         Whether jobs start with compiled loops now; without, they are slower and nothing else.
     """
-    settings.job_dir.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="warm-up-", dir=settings.job_dir))
+    rooms = LocalRooms(settings, MOST_FILE_BYTES)
     try:
-        memory_bytes, compiled = settings.job_memory_bytes, settings.compiled_dir
-        said = inspect(FolderRoom(folder, memory_bytes, MOST_FILE_BYTES, compiled), WORDS)
-        if said["compiled"]:
-            _replace(folder / COMPILED, settings.compiled_dir)
-        _log.info("compiled %s loops in %s s", said["compiled"], said["seconds"])
+        with rooms.open_aside("warm-up") as room:
+            said = inspect(room, WORDS)
+            if said["compiled"]:
+                _replace(room.folder / COMPILED, settings.compiled_dir)
     except (InspectionError, OSError) as error:
         _log.warning("jobs start without compiled loops: %s", error)
         return False
-    finally:
-        remove(folder)
+    _log.info("compiled %s loops in %s s", said["compiled"], said["seconds"])
     return True
 
 

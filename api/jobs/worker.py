@@ -87,11 +87,29 @@ class Worker:
             ending = self.workshop.attempt(lease, keeping.watch, keeping.tell)
         except InspectionError as error:
             ending = Ending(Outcome.CRASHED, f"a file that the job made is not valid: {error}")
-        except (RoomLostError, UnavailableError, StorageFullError, OSError) as error:
+        except (UnavailableError, StorageFullError) as error:
+            _log.warning("job %s: %s", lease.job_id, error)
+            ending = Ending(Outcome.PREVENTED, str(error))
+        except (RoomLostError, OSError) as error:
             _log.warning("job %s: %s", lease.job_id, error)
             ending = Ending(Outcome.CRASHED, str(error))
+        if ending.outcome == Outcome.CRASHED:
+            ending = self._judge_crash(ending)
         if ending.outcome != Outcome.LOST:
             self._finish(lease, ending)
+
+    def _judge_crash(self, ending: Ending) -> Ending:
+        """Return how an attempt ended that crashed, though perhaps for want of room only.
+
+        What the job itself had filled is free again by now.
+        """
+        try:
+            self.workshop.blobs.check()
+        except StorageFullError as error:
+            return Ending(Outcome.PREVENTED, f"{error}; {ending.detail}", ending.exit_status)
+        except UnavailableError as error:
+            _log.warning("cannot see whether there is room: %s", error)
+        return ending
 
     def _finish(self, lease: Lease, ending: Ending) -> None:
         """Put down how a job ended, trying again while the lease may still be good."""

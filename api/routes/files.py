@@ -19,6 +19,7 @@ from api.errors import (
     NotFoundError,
     StalledError,
     TooLargeError,
+    UnauthenticatedError,
 )
 from api.files import Upload, file_page, find_file, keep_upload, remove_file
 from api.problems import problems
@@ -31,7 +32,7 @@ router = APIRouter(tags=["files"])
 STALL_SECONDS = 60.0
 
 
-def _kind(request: Request) -> FileKind:
+async def _kind(request: Request) -> FileKind:
     return FOLDERS[request.url.path.split("/")[2]]
 
 
@@ -49,7 +50,7 @@ BYTES: dict[int | str, dict[str, Any]] = {
         },
     }
 }
-_UPLOAD = problems(408, 411, 507)
+_UPLOAD = problems(411, 507)
 _BODY = {
     "requestBody": {
         "required": True,
@@ -102,7 +103,10 @@ async def _receive(
         if expected is not None and writing.sha256 != expected:
             detail = f"the body has the SHA-256 {writing.sha256}, not {expected}"
             raise InvalidError(detail)
-        summary = await server.inspector.inspect(writing.path, upload.kind)
+        if not await to_thread.run_sync(request.state.standing.is_good):
+            detail = "the key has ended while the file came in"
+            raise UnauthenticatedError(detail)
+        summary = await server.inspector.inspect(writing, upload)
         return await to_thread.run_sync(keep_upload, server.database, upload, writing, summary)
 
 
@@ -112,6 +116,7 @@ async def _write(request: Request, writing: Writing, length: int) -> None:
     try:
         async with asyncio.timeout(STALL_SECONDS) as patience:
             async for chunk in request.stream():
+                _check_length(writing.bytes + len(chunk), length)
                 await to_thread.run_sync(writing.write, chunk)
                 patience.reschedule(clock() + STALL_SECONDS)
     except TimeoutError as error:
@@ -120,8 +125,15 @@ async def _write(request: Request, writing: Writing, length: int) -> None:
     except ClientDisconnect as error:
         detail = f"the connection ended after {writing.bytes} of {length} bytes"
         raise InvalidError(detail) from error
-    if writing.bytes != length:
+    if writing.bytes < length:
         detail = f"the body has {writing.bytes} bytes, Content-Length says {length}"
+        raise InvalidError(detail)
+
+
+def _check_length(come: int, length: int) -> None:
+    """Check that no more comes than was said: a body in chunks has no end of its own."""
+    if come > length:
+        detail = f"the body has more than the {length} bytes that Content-Length says"
         raise InvalidError(detail)
 
 

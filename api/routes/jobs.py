@@ -13,7 +13,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.engine import Connection
 
 from api.access import audit
-from api.database.connection import UnavailableError
+from api.access.standing import Standing
+from api.database.connection import Database, UnavailableError
 from api.jobs.cancelling import cancel
 from api.jobs.reading import (
     Filter,
@@ -26,14 +27,14 @@ from api.jobs.reading import (
 from api.jobs.states import State
 from api.jobs.submit import Submission, submit
 from api.problems import problems
-from api.routes.asking import Cursor, Limit, Reader, TheServer, Writer
+from api.routes.asking import Cursor, Limit, Reader, TheServer, TheStanding, Writer
 from api.routes.files import BYTES, blob_response
 from api.schemas import EventPage, JobDetail, JobId, JobPage, JobRequest, Sha256
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 EVENTS_AT_ONCE = 20
-LONGEST_WAIT_SECONDS = 10.0
+LONGEST_WAIT_SECONDS = 3.0
 TROUBLE_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
@@ -121,21 +122,27 @@ def fetch_artifact(
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse)
 async def stream_events(
-    request: Request, server: TheServer, job_id: OwnJob, last_event_id: EventNumber = 0
+    request: Request,
+    server: TheServer,
+    standing: TheStanding,
+    job_id: OwnJob,
+    last_event_id: EventNumber = 0,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Stream what happens to a job, from its beginning or after `Last-Event-ID`, to its end."""
+    """Stream what happens to a job, from its beginning or after `Last-Event-ID`, to its end.
+
+    The stream ends early, without `end`, when the key does.
+    """
     number = last_event_id
     while not await request.is_disconnected():
         try:
-            page = await to_thread.run_sync(
-                server.database.read,
-                lambda c, after=number: event_page(c, job_id, after, EVENTS_AT_ONCE),
-            )
+            page = await to_thread.run_sync(_events, server.database, standing, job_id, number)
         except UnavailableError as error:
             # The answer has begun, so it cannot become another one; the reader just waits.
             _log.warning("job %s: no events: %s", job_id, error)
             await asyncio.sleep(TROUBLE_SECONDS)
             continue
+        if page is None:
+            return
         for event in page.items:
             number = event.number
             yield ServerSentEvent(
@@ -146,6 +153,13 @@ async def stream_events(
             return
         if len(page.items) < EVENTS_AT_ONCE:
             await server.announcements.wait(job_id, number, LONGEST_WAIT_SECONDS)
+
+
+def _events(database: Database, standing: Standing, job_id: str, number: int) -> EventPage | None:
+    """Return the next events; None for who may not see them any more."""
+    if not standing.is_good():
+        return None
+    return database.read(lambda c: event_page(c, job_id, number, EVENTS_AT_ONCE))
 
 
 @router.get("/{job_id}/event-pages")

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from api.access import audit as log
-from api.access.keys import KeyTerms, create_key, list_keys, revoke_key, when
+from api.access.keys import KeyTerms, check_room, create_key, list_keys, revoke_key, when
 from api.database.tables import audit
 from api.errors import ForbiddenError, InvalidError
 from api.routes.asking import Admin, Anyone, Limit, TheServer
@@ -41,6 +41,7 @@ def make_key(server: TheServer, caller: Admin, request: KeyRequest) -> NewKey:
     terms = KeyTerms(caller.tenant, request.name, request.scopes, expires_at)
 
     def work(connection: Connection) -> NewKey:
+        check_room(connection, caller.tenant)
         key = create_key(connection, terms)
         log.note(connection, caller, "create key", f"key/{key.prefix}", scopes=list(key.scopes))
         return key

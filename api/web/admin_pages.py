@@ -24,7 +24,7 @@ def keys(request: Request, server: TheServer, caller: Admin) -> Response:
 
 @router.get("/audit", response_class=HTMLResponse)
 def audit(
-    request: Request, server: TheServer, caller: Admin, cursor: int | None = None
+    request: Request, server: TheServer, caller: Admin, cursor: routes.Number = None
 ) -> Response:
     """Show the audit log."""
     listed = routes.audit_log(server, caller, cursor, ENTRIES_ON_A_PAGE)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from api.problems import describe, problem_response
 from api.web.render import page
@@ -24,7 +25,7 @@ def error_response(request: Request, error: Exception) -> Response:
         return problem_response(request, error)
     problem, headers = describe(request, error)
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("%s: %s", request.url.path, problem.detail, exc_info=error)
+        _log.error("%s: %s", quote(request.url.path), problem.detail, exc_info=error)
     shown = page(request, "error.html", problem.status, problem=problem)
     shown.headers.update(headers)
     return shown

@@ -83,7 +83,9 @@ def list_of_jobs(
     cursor: Cursor = None,
 ) -> Response:
     """Show the jobs, those that are asked for."""
-    chosen = Filter(State(state) if state in tuple(State) else None, kind or None)
+    chosen = Filter(
+        State(state) if state in tuple(State) else None, kind if kind in TITLES else None
+    )
     lines, following = server.database.read(
         lambda c: _lines(c, caller.tenant, chosen, cursor, JOBS_ON_A_PAGE)
     )

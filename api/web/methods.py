@@ -6,18 +6,15 @@ else that it runs, and remembers the answer.
 """
 
 # Annotations are read at run time here, so they are not postponed.
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from api.database.connection import UnavailableError
 from api.jobs.attempt import InspectionError, inspect
-from api.jobs.room import FolderRoom, Room
-from api.sandbox.folder import remove
+from api.jobs.room import LocalRooms, Room
 from api.settings import MIB, Settings
 
 WORDS = ("compress", "--list", "--format", "json")
@@ -95,14 +92,9 @@ class Methods:
             return self._known
 
     def _find(self) -> tuple[Method, ...]:
-        self._settings.job_dir.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=self._settings.job_dir))
         try:
-            room = FolderRoom(folder, self._settings.job_memory_bytes, MOST_FILE_BYTES)
-            answer = self._ask(room, WORDS)
-            return _Listed.model_validate(answer).methods
+            with LocalRooms(self._settings, MOST_FILE_BYTES).open_aside("inspect") as room:
+                return _Listed.model_validate(self._ask(room, WORDS)).methods
         except (InspectionError, ValidationError) as error:
             msg = f"the methods of compression could not be listed: {error}"
             raise UnavailableError(msg) from error
-        finally:
-            remove(folder)

@@ -9,10 +9,10 @@ from onnx import TensorProto, helper, numpy_helper
 MODEL_NAME = "tiny.onnx"
 
 
-def tiny_model(number: int = 0) -> bytes:
-    """Return a network of two inputs and two ReLUs: ``y = relu(x0 - x1) + relu(x1) + number``."""
+def tiny_model(number: int = 0, slope: float = 1.0) -> bytes:
+    """Return a network of two ReLUs: ``y = relu(slope * x0 - x1) + relu(x1) + number``."""
     weights = {
-        "w1": np.array([[1.0, 0.0], [-1.0, 1.0]], np.float32),
+        "w1": np.array([[slope, 0.0], [-1.0, 1.0]], np.float32),
         "b1": np.zeros(2, np.float32),
         "w2": np.array([[1.0], [1.0]], np.float32),
         "b2": np.array([number], np.float32),
@@ -33,8 +33,11 @@ def tiny_model(number: int = 0) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def tiny_property(limit: float = 2.5, side: float = 1.0) -> bytes:
-    """Return that no input in a box around 0 gives an output above a limit, which is 2 there."""
+def tiny_property(limit: float = 2.5, side: float = 1.0, relation: str = ">=") -> bytes:
+    """Return that no input in a box around 0 gives an output above a limit, which is 2 there.
+
+    Or none below it, with the other relation.
+    """
     lines = [
         "(declare-const X_0 Real)",
         "(declare-const X_1 Real)",
@@ -43,6 +46,6 @@ def tiny_property(limit: float = 2.5, side: float = 1.0) -> bytes:
         f"(assert (>= X_0 -{side}))",
         f"(assert (<= X_1 {side}))",
         f"(assert (>= X_1 -{side}))",
-        f"(assert (>= Y_0 {limit}))",
+        f"(assert ({relation} Y_0 {limit}))",
     ]
     return ("\n".join(lines) + "\n").encode()

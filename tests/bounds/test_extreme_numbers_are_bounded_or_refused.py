@@ -155,11 +155,25 @@ def test_a_graph_that_is_not_in_normal_form_is_refused() -> None:
         Layers.of(graph)
 
 
-def test_a_row_that_overflows_has_no_bound() -> None:
-    graph = chain(ONE, ONE)
-    row = LinearConstraint((), ((0, power(2, 1010)),), -power(2, 1010))
-    prop = Property(1, 1, (Case(InputBox((ZERO,), (ONE,)), (row,)),))
-    problem = Problem.of(graph, prop)
+def one_row(coefficient: Fraction, bound: Fraction) -> Property:
+    """Return that a multiple of the output, for inputs between 0 and 1, exceeds a bound."""
+    row = LinearConstraint((), ((0, coefficient),), bound)
+    return Property(1, 1, (Case(InputBox((ZERO,), (ONE,)), (row,)),))
+
+
+@pytest.mark.parametrize("exponent", [1001, 1010, 1023])
+@pytest.mark.parametrize("place", ["coefficient", "bound", "both"])
+def test_a_row_beyond_the_range_is_refused(place: str, exponent: int) -> None:
+    large = power(2, exponent)
+    coefficient = large if place != "bound" else ONE
+    bound = -large if place != "coefficient" else -ONE
+
+    with pytest.raises(RefusedError, match="a constraint of the property"):
+        Problem.of(chain(ONE, ONE), one_row(coefficient, bound))
+
+
+def test_a_row_that_grows_beyond_the_range_has_no_bound() -> None:
+    problem = Problem.of(chain(ONE, ONE), one_row(power(2, 999) * Fraction(7, 4), -ONE))
 
     (attempt,) = refute(problem, [Query(root(problem, 0), 0)], 100)
 

@@ -6,15 +6,17 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.certificate.tiny import half, network, split_on_a_phase
+from verifier.certificate import format as format_
 from verifier.certificate.checker import check_certificate
 from verifier.certificate.format import digest, read_certificate, write_certificate
 from verifier.certificate.integer_matrix import PlainArithmetic, fastest_arithmetic
-from verifier.errors import CorruptFileError
+from verifier.errors import CorruptFileError, RefusedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,3 +92,39 @@ def test_without_flint_the_standard_library_does(monkeypatch: pytest.MonkeyPatch
 
     assert isinstance(fastest_arithmetic(), PlainArithmetic)
     assert check_certificate(split_on_a_phase(), network(), half()).accepted
+
+
+@pytest.mark.parametrize("name", ["certificate.json", "certificate.json.gz"])
+def test_a_certificate_that_is_too_long_is_neither_written_nor_read(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    write_certificate(split_on_a_phase(), path)
+    monkeypatch.setattr(format_, "MOST_BYTES", 100)
+
+    with pytest.raises(CorruptFileError, match="more than 100 bytes"):
+        read_certificate(path)
+    with pytest.raises(RefusedError, match="at most 100 are read"):
+        write_certificate(split_on_a_phase(), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_bomb_takes_no_more_memory_than_the_longest_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, least = tmp_path / "certificate.json.gz", 64 << 20
+    path.write_bytes(gzip.compress(b" " * least + FULL, 9))
+    assert path.stat().st_size < least / 500
+    monkeypatch.setattr(format_, "MOST_BYTES", 1 << 20)
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(CorruptFileError, match="more than 1048576 bytes, unpacked"):
+            read_certificate(path)
+        assert tracemalloc.get_traced_memory()[1] < least / 8
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_longest_certificate_is_known() -> None:
+    assert format_.MOST_BYTES == 256 << 20

@@ -22,11 +22,10 @@ import numpy as np
 from verifier.bounds import backward, interval, zonotope
 from verifier.bounds.box import Box
 from verifier.bounds.kernel_data import workspace
-from verifier.bounds.layers import HUGE, INPUT
+from verifier.bounds.layers import INPUT, require_within_range
 from verifier.bounds.loading import load_kernels
 from verifier.bounds.region_bounds import RegionBounds
 from verifier.bounds.relaxation import relax
-from verifier.errors import RefusedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +44,7 @@ def magnitudes(layers: Layers, box: Box) -> tuple[Array, ...]:
         RefusedError: A value may be so large that float64 bounds would overflow.
     """
     sources = {INPUT: box.magnitude.max(axis=0)}
-    _check_range(sources[INPUT], "an input")
+    require_within_range(sources[INPUT], "an input")
     bounds = interval.propagate(layers, box)
     result = []
     for position, layer in enumerate((*layers.hidden, layers.output)):
@@ -53,20 +52,12 @@ def magnitudes(layers: Layers, box: Box) -> tuple[Array, ...]:
         for source, weight in layer.magnitudes.items():
             scale = scale + weight @ sources[source]
         is_hidden = position < len(layers.hidden)
-        _check_range(scale, f"a neuron of ReLU layer {position}" if is_hidden else "an output")
+        require_within_range(
+            scale, f"a neuron of ReLU layer {position}" if is_hidden else "an output"
+        )
         result.append(scale)
         sources[position] = interval.relu(bounds[position]).magnitude.max(axis=0)
     return tuple(result)
-
-
-def _check_range(scale: Array, what: str) -> None:
-    # Not ``any(scale > HUGE)``: that would let NaN pass.
-    if not np.all(scale <= HUGE):
-        msg = (
-            f"{what} may be as large as {scale.max():.3g} in the input box: bounds are computed in "
-            f"float64 and stop at {HUGE:.3g}; scale the network or shrink the box"
-        )
-        raise RefusedError(msg)
 
 
 @np.errstate(over="ignore", invalid="ignore")

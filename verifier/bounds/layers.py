@@ -17,7 +17,7 @@ a path that 1e300 enters. So wherever magnitudes are summed, each coefficient co
 larger than it is: ``error * TINY`` is more than any number of such losses.
 
 Overflow. Nothing here computes with values that may exceed ``HUGE``: they are refused at the
-start (``magnitudes``), and a bound whose terms grow beyond it is given up.
+start (``magnitudes``, ``objective``), and a bound whose terms grow beyond it is given up.
 """
 
 from __future__ import annotations
@@ -193,3 +193,18 @@ def nearest(value: Fraction, what: str) -> float:
         power = value.numerator.bit_length() - value.denominator.bit_length()
         msg = f"{what} is about 2**{power}: bounds are computed in float64, which ends at 2**1024"
         raise RefusedError(msg) from error
+
+
+def require_within_range(scale: Array, what: str) -> None:
+    """Check that no magnitude is beyond what bounds compute with.
+
+    Raises:
+        RefusedError: One is; ``what`` names it.
+    """
+    # Not ``any(scale > HUGE)``: that would let NaN pass.
+    if not np.all(scale <= HUGE):
+        msg = (
+            f"{what} may be as large as {scale.max():.3g} in the input box: bounds are computed in "
+            f"float64 and stop at {HUGE:.3g}; scale the network or shrink the box"
+        )
+        raise RefusedError(msg)

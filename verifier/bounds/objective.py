@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.bounds.backward import Rows
-from verifier.bounds.layers import INPUT, TINY, nearest
+from verifier.bounds.layers import INPUT, TINY, nearest, require_within_range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +56,7 @@ class Objective:
         )
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def objective(layers: Layers, case: Case, input_scale: Array, output_scale: Array) -> Objective:
     """Return the rows of a case.
 
@@ -66,7 +67,7 @@ def objective(layers: Layers, case: Case, input_scale: Array, output_scale: Arra
         output_scale: Shape (output width,): at least ``|W| |y| + |b|`` of the output layer.
 
     Raises:
-        RefusedError: A number of the case is too large for float64.
+        RefusedError: A number of the case is too large for float64, or what it meets is.
     """
     rows = len(case.constraints)
     on_output = np.zeros((rows, layers.output.width))
@@ -83,4 +84,6 @@ def objective(layers: Layers, case: Case, input_scale: Array, output_scale: Arra
     constant = on_output @ layers.output.bias - bound
     magnitude = np.abs(bound) + TINY
     magnitude += (np.abs(on_output) + TINY) @ output_scale + (np.abs(on_input) + TINY) @ input_scale
+    for computed in (magnitude, *(np.abs(matrix) for matrix in coefficients.values())):
+        require_within_range(computed, "a constraint of the property")
     return Objective(coefficients, constant, magnitude)

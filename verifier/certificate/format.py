@@ -16,7 +16,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from verifier.errors import CorruptFileError
+from verifier.errors import CorruptFileError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,12 +24,20 @@ if TYPE_CHECKING:
 
 FORMAT = "mucg4-certificate/1"
 GZIP_MAGIC = b"\x1f\x8b"
-MOST_BYTES = 1 << 31
+MOST_BYTES = 1 << 28
+"""The longest certificate, unpacked: a megabyte can be made to unpack to a gigabyte."""
 
 
 def write_certificate(document: Mapping[str, Any], path: Path) -> None:
-    """Write a certificate with its digest, compressed when the name ends in ``.gz``."""
+    """Write a certificate with its digest, compressed when the name ends in ``.gz``.
+
+    Raises:
+        RefusedError: It is longer than what is read again.
+    """
     data = _canonical({**document, "digest": digest(document)})
+    if len(data) > MOST_BYTES:
+        msg = f"the certificate would have {len(data)} bytes; at most {MOST_BYTES} are read"
+        raise RefusedError(msg)
     # mtime 0: the same certificate gives the same bytes.
     path.write_bytes(gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data)
 
@@ -47,7 +55,8 @@ def read_certificate(path: Path) -> dict[str, Any]:
         with opener(path, "rb") as file:
             data = file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
-            msg = f"{path}: certificate is larger than {MOST_BYTES} bytes"
+            packed = ", unpacked" if is_compressed else ""
+            msg = f"{path}: a certificate of more than {MOST_BYTES} bytes{packed}"
             raise CorruptFileError(msg)
         document = json.loads(data)
         if not isinstance(document, dict) or document.get("format") != FORMAT:

@@ -88,10 +88,9 @@ def record(
         try:
             with console.status("write the certificate"):
                 document = result.certificate() | _told_of(arguments)
+            write(certificate, lambda place: write_certificate(document, place))
         except RefusedError as error:
             missing["certificate"] = str(error)
-        else:
-            write(certificate, lambda place: write_certificate(document, place))
     elif certificate is not None:
         missing["certificate"] = why_not
     for name, why in missing.items():

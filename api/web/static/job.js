@@ -62,8 +62,16 @@ setInterval(() => {
 follow(place.dataset.job, tell, async () => {
   const step = document.getElementById("step");
   if (step) step.textContent = "ended";
-  if (!wasUnfinished) return;
-  wasUnfinished = false;
-  await refresh().catch(() => {});
-  say(`The job has ended: ${document.querySelector(".verdict-word").textContent}`);
+  if (wasUnfinished) {
+    wasUnfinished = false;
+    await refresh().catch(() => {});
+    say(`The job has ended: ${document.querySelector(".verdict-word").textContent}`);
+  }
+  settle();
 });
+
+// Nothing is open where the property holds; the last report was made before that was known.
+function settle() {
+  const open = document.querySelector("[data-number=open]");
+  if (open && document.getElementById("verdict").dataset.status === "holds") open.textContent = "0";
+}

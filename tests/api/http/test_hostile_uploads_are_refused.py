@@ -54,6 +54,10 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 @pytest.fixture(autouse=True)
 def nothing_is_left(busy: ServerProcess) -> Iterator[None]:
     yield
+    wait_until_nothing_is_left(busy)
+
+
+def wait_until_nothing_is_left(busy: ServerProcess) -> None:
     data = busy.folder / "data"
     deadline = time.monotonic() + 10.0
     # The server compiles ahead at the same time, in a folder beside.
@@ -133,6 +137,8 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_sent(busy: ServerProces
         (b"Content-Length: 99999999999999999999\r\n\r\n", 413),
         (b"Content-Length: 999999999999999999999\r\n\r\n", 400),
         (b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n", 422),
+        # One that never ends would fill the disk, whatever length was reserved for it.
+        (b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n", 422),
         (b"Content-Length: 3\r\n\r\nabcdefg", 422),
         (b"Content-Length: -3\r\n\r\nabc", 400),
         (b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400),
@@ -147,10 +153,21 @@ def test_a_body_of_another_length_than_said_is_refused(
 
 
 def test_an_upload_that_is_broken_off_leaves_nothing(busy: ServerProcess) -> None:
-    for sent in (b"", b"abc", bytes(1 << 20)):
+    def kept() -> tuple[object, set[Path]]:
+        with busy.client() as client:
+            listed = client.get("/v1/models").raise_for_status().json()
+        return listed, set((busy.folder / "data" / "blobs").rglob("*"))
+
+    # What is whole as far as it goes is no more than what is not.
+    for sent in (b"", b"abc", tiny_model(8), bytes(1 << 20)):
+        wait_until_nothing_is_left(busy)
+        before = kept()
         with socket.create_connection(("127.0.0.1", busy.port)) as connection:
             connection.sendall(_head(busy) + b"Content-Length: 2000000\r\n\r\n" + sent)
             _wait_for_incoming(busy)
+        wait_until_nothing_is_left(busy)
+
+        assert kept() == before
 
 
 def test_uploads_that_wait_hold_up_nobody_else(busy: ServerProcess) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, text
 
+from api.access import keys
 from api.access.keys import begin_session
 from api.database.tables import audit, metadata, sessions
 from api.schemas import FileKind, Scope
@@ -257,3 +258,18 @@ def test_a_database_knows_no_more_than_hashes(shop: World) -> None:
 
     assert kept
     assert all(len(digest) == 64 for digest in kept)
+
+
+def test_a_tenant_has_so_many_keys_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "MOST_KEYS", 4)
+    request = {"name": "one more", "scopes": ["read"]}
+    with world(tmp_path) as shop:
+        shop.new_key(expires_at=1.0)
+        made = [shop.ask(shop.one.key, "POST", "/v1/keys", json=request) for _ in range(3)]
+        assert [answer.status_code for answer in made] == [201, 201, 429]
+        assert shop.ask(shop.two.key, "POST", "/v1/keys", json=request).status_code == 201
+        prefix = made[0].json()["prefix"]
+        assert shop.ask(shop.one.key, "DELETE", f"/v1/keys/{prefix}").status_code == 204
+        assert shop.ask(shop.one.key, "POST", "/v1/keys", json=request).status_code == 201

@@ -3,18 +3,29 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from api.errors import BusyError, ConflictError, InvalidError, TooManyError
+from api.jobs import submit
 from api.jobs.cancelling import cancel
 from api.jobs.inputs import find_inputs
+from api.jobs.plan import Plan
 from api.jobs.queue import Ending
 from api.jobs.states import Outcome, State
+from api.jobs.submit import insert_job
 from api.schemas import FileKind
-from tests.api.jobs.ledger import Ledger, sha256
+from tests.api.jobs.ledger import REQUESTS, Ledger, sha256
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+REFUSED = Ending(Outcome.REFUSED, "no", 3, None, {"title": "t", "detail": "no"})
 
 
 def reverify(ledger: Ledger, *props: str, model: str = "v") -> str:
@@ -149,8 +160,7 @@ def test_a_batch_with_a_job_that_failed_has_failed(ledger: Ledger) -> None:
     job_id = batch(ledger)
     while (lease := ledger.queue.claim("w")) is not None:
         if lease.kind == "compress":
-            ending = Ending(Outcome.REFUSED, "no", 3, None, {"title": "t", "detail": "no"})
-            ledger.queue.finish(lease, ending)
+            ledger.queue.finish(lease, REFUSED)
         else:
             ledger.finish(lease)
 
@@ -159,6 +169,46 @@ def test_a_batch_with_a_job_that_failed_has_failed(ledger: Ledger) -> None:
     assert (job.state, job.children) == (State.FAILED, {State.SUCCEEDED: 4, State.FAILED: 3})
     assert job.problem is not None
     assert "3 of 7" in job.problem["detail"]
+
+
+def test_a_compression_that_came_to_nothing_has_no_variant(ledger: Ledger) -> None:
+    original, prop = ledger.file(FileKind.MODEL, "m"), ledger.file(FileKind.PROPERTY, "p")
+    making = ledger.submit(kind="compress", model=original, method="magnitude_pruning")
+    ledger.queue.finish(ledger.claim(), REFUSED)
+
+    with pytest.raises(InvalidError, match=f"{making} has made no model: it is failed"):
+        ledger.submit(kind="reverify", original=original, model_of=making, properties=[prop])
+
+    assert ledger.all_jobs() == {making: State.FAILED}
+
+
+def test_a_job_that_fails_while_it_comes_to_be_needed_takes_the_other_along(
+    ledger: Ledger,
+) -> None:
+    original, prop = ledger.file(FileKind.MODEL, "m"), ledger.file(FileKind.PROPERTY, "p")
+    making = ledger.submit(kind="compress", model=original, method="magnitude_pruning")
+    proving = ledger.prove()
+    leases = [ledger.claim(), ledger.claim()]
+    request = REQUESTS.validate_python(
+        {"kind": "reverify", "original": original, "model_of": making, "properties": [prop]}
+    )
+
+    with ThreadPoolExecutor(2) as pool:
+
+        def work(connection: Connection) -> str:
+            plan = Plan(connection, ledger.tenant, 10)
+            plan.add(request)
+            ends = [pool.submit(ledger.queue.finish, lease, REFUSED) for lease in leases]
+            # They cannot come to an end now; if they could, this is when it would happen.
+            assert not wait(ends, timeout=0.5).done
+            job = plan.answer
+            insert_job(connection, ledger.caller, job)
+            assert sorted(job.needs) == sorted([making, proving])
+            return job.id
+
+        job_id = ledger.database.write(work)
+
+    assert ledger.job(job_id).state == State.FAILED
 
 
 def test_cancelling_a_batch_ends_what_waits_and_asks_what_runs(ledger: Ledger) -> None:
@@ -172,6 +222,26 @@ def test_cancelling_a_batch_ends_what_waits_and_asks_what_runs(ledger: Ledger) -
     ledger.queue.finish(lease, Ending(Outcome.CANCELLED, "asked for"))
     assert ledger.job(job_id).state == State.CANCELLED
     assert ledger.queue.claim("w") is None
+
+
+def test_cancelling_a_batch_counts_its_jobs_once_however_many_they_are(ledger: Ledger) -> None:
+    """Counting all of them after each kept everybody else from the database for half a minute."""
+    props = [f"p{number}" for number in range(20)]
+    model = ledger.file(FileKind.MODEL, "m")
+    properties = [ledger.file(FileKind.PROPERTY, prop) for prop in props]
+    job_id = ledger.submit(kind="prove", model=model, properties=properties)
+    seen: list[str] = []
+
+    def note(*told: Any) -> None:
+        seen.append(told[2])
+
+    event.listen(ledger.database.engine, "before_cursor_execute", note)
+    ledger.database.write(lambda c: cancel(c, ledger.tenant, job_id))
+    event.remove(ledger.database.engine, "before_cursor_execute", note)
+
+    assert ledger.job(job_id).state == State.CANCELLED
+    counts = [query for query in seen if "SELECT jobs.state" in query and "parent_id" in query]
+    assert len(counts) == 1
 
 
 def test_cancelling_what_has_ended_changes_nothing(ledger: Ledger) -> None:
@@ -253,3 +323,16 @@ def test_a_tenant_and_the_server_take_so_many_jobs(ledger: Ledger) -> None:
     assert busy.value.headers["Retry-After"]
     ledger.finish(ledger.claim())
     small.prove("m", "r")
+
+
+def test_jobs_that_were_cancelled_count_as_long_as_they_are_kept(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "KEPT_FOR_EACH_UNFINISHED", 3)
+    small = ledger.with_settings(tenant_jobs=1)
+    for _ in range(3):
+        job_id = small.prove()
+        ledger.database.write(partial(cancel, tenant=ledger.tenant, job_id=job_id))
+    with pytest.raises(TooManyError, match="3 jobs are kept"):
+        small.prove()
+    replace(small, tenant="two").prove()

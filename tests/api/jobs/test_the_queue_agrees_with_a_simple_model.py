@@ -128,7 +128,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert (lease.token, lease.attempt) == (known.token, known.tries)
         return lease
 
-    @rule(lease=consumes(claimed), outcome=st.sampled_from(list(Outcome)[1:7]))
+    @rule(lease=consumes(claimed), outcome=st.sampled_from(list(Outcome)[1:8]))
     def finish(self, lease: Lease, outcome: Outcome) -> None:
         known = self.model[lease.job_id]
         problem = {"title": "t", "detail": "d"}
@@ -147,7 +147,7 @@ class QueueMachine(RuleBasedStateMachine):
             self._end(lease.job_id, FINAL[outcome])
         elif known.is_cancelled:
             self._end(lease.job_id, "cancelled")
-        elif outcome == Outcome.RELEASED:
+        elif outcome in (Outcome.RELEASED, Outcome.PREVENTED):
             known.state, known.tries = "queued", known.tries - 1
         else:
             self._try_again(lease.job_id)

@@ -169,6 +169,27 @@ def test_a_cell_has_a_word_and_a_symbol_not_a_colour_alone(site: Site) -> None:
     assert "✗violated1.25 s" in page.words.replace(" ", "").replace("1.25s", "1.25 s")
 
 
+def test_each_cell_is_that_of_its_network_and_property(site: Site) -> None:
+    names = {site.file(FileKind.MODEL, name): name for name in "mv"}
+    names |= {site.file(FileKind.PROPERTY, name): name for name in "qp"}
+    model, variant, *properties = names
+    network = {"original": model, "variants": [variant]}
+    batch = site.ledger.submit(kind="batch", networks=[network], properties=properties)
+    found = [site.ledger.job(each) for each in site.ledger.all_jobs() if each != batch]
+    true = {"mq": "holds", "mp": "violated", "vq": "violated", "vp": "holds"}
+    expected = {}
+    for job in found:
+        pair = names[job.request["model"]] + names[job.request["property"]]
+        site.alter(job.id, state="succeeded", verdict=true[pair], result=proved(true[pair]))
+        expected[job.id] = f"{pair[0]}, {pair[1]}: {true[pair]}"
+
+    cells = site.page(f"/batches/{batch}").all("a", **{"class": "verdict-cell is-holds"})
+    cells += site.page(f"/batches/{batch}").all("a", **{"class": "verdict-cell is-violated"})
+
+    told = {cell["href"].removeprefix("/jobs/"): cell["aria-label"] for cell in cells}
+    assert told == expected
+
+
 def test_a_job_of_a_batch_leads_back_and_a_batch_is_found_as_a_job(site: Site) -> None:
     model, prop = site.file(FileKind.MODEL, "m"), site.file(FileKind.PROPERTY, "p")
     batch = site.ledger.submit(kind="batch", networks=[{"original": model}], properties=[prop])

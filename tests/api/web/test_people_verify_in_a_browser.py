@@ -219,6 +219,7 @@ def test_a_search_is_watched_to_its_verdict_without_a_shift(visitor: Visitor, ba
     page.wait_for_url(lambda url: "/jobs/" in url and url != before)
 
     expect(page.locator(".verdict-word")).to_have_text("holds")
+    expect(page.locator("[data-number=open]")).to_have_text("0")
     expect(page.get_by_role("heading", name="Evidence")).to_be_visible()
     assert visitor.shift < LEAST_SHIFT, visitor.shifted
 
