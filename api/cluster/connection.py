@@ -7,7 +7,6 @@ The server's own is started by ``api.cluster.own``, which puts down where it is 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from verifier import ray_session
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 START_SECONDS = 60.0
 CONNECT_SECONDS = 30.0
 LOOK_SECONDS = 0.1
-
-# Set before Ray is loaded. The first keeps it from reporting to its maker. The second has it take a
-# loopback address for what it is: it would use the machine's address on the network instead.
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Door:
     @property
     def environment(self) -> dict[str, str]:
         """What Ray has to be told in the environment."""
-        return {**LOOPBACK, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token}
+        return ray_session.environment(self.token)
 
     def write(self, path: Path) -> None:
         """Put it down where only this user can read it."""
@@ -84,14 +79,11 @@ def connect(settings: Settings) -> None:
         TimeoutError: The server's own has not been started.
     """
     address = settings.ray_address
-    os.environ.update(QUIET)
     if not address:
         door = Door.await_at(settings.ray_door)
         os.environ.update(door.environment)
         address = door.address
-    import ray
-
-    ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+    ray_session.connect(address)
 
 
 def check_cluster(settings: Settings) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from verifier.batch.frontier import Tried
     from verifier.batch.job import Job
+    from verifier.batch.pool import Pool
     from verifier.batch.results import Result
     from verifier.batch.run import Run
     from verifier.cli.arguments import Commands
@@ -54,9 +55,21 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--processes",
         type=count,
-        default=usable_cores(),
         metavar="N",
-        help="how many verifications at a time (default: %(default)s)",
+        help="how many verifications at a time (default: one for each core; with Ray, for each of "
+        "the cluster's)",
+    )
+    parser.add_argument(
+        "--executor",
+        choices=("local", "ray"),
+        default="local",
+        help="where to work: in processes of this machine, or on a Ray cluster (default: local)",
+    )
+    parser.add_argument(
+        "--ray-address",
+        default="",
+        metavar="HOST:PORT",
+        help="head of the Ray cluster (default: one of this machine, for this run)",
     )
     parser.add_argument(
         "--without-reuse", action="store_true", help="verify each variant from scratch, to compare"
@@ -81,7 +94,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     check_inputs((arguments.source,))
     outputs = (arguments.results, arguments.matrix, arguments.cactus, arguments.frontier)
     check_outputs(outputs, (arguments.source,))
-    from verifier.batch.pool import LocalPool
     from verifier.batch.results import results_of
     from verifier.batch.run import Run
     from verifier.batch.store import opened
@@ -89,7 +101,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     work = _work(arguments)
     folder = arguments.work or arguments.results.with_suffix(".work")
-    pool = LocalPool(arguments.processes)
+    pool = _pool(arguments)
     try:
         with opened(folder) as store, shown(is_quiet=console.is_quiet) as progress:
             going = Run(pool, store, progress)
@@ -107,6 +119,19 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         write(arguments.frontier, partial(draw, frontiers))
     _answer(console, arguments, results, frontiers)
     return 3 if any(result.verdict == "error" for result in results) else 0
+
+
+def _pool(arguments: argparse.Namespace) -> Pool:
+    if arguments.executor == "local":
+        from verifier.batch.pool import LocalPool
+
+        if arguments.ray_address:
+            msg = "--ray-address is for --executor ray"
+            raise UsageError(msg)
+        return LocalPool(arguments.processes or usable_cores())
+    from verifier.batch.ray_pool import RayPool
+
+    return RayPool(arguments.ray_address, arguments.processes)
 
 
 def _work(arguments: argparse.Namespace) -> Work:
