@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 # What goes through Ray's store of objects is files on their way.
 STORE_BYTES = 256 << 20
+
+CONNECT_SECONDS = 30.0
 
 
 def environment(token: str) -> dict[str, str]:
@@ -50,12 +53,27 @@ def start(folder: Path, token: str) -> str:
     return str(context.address_info["address"])
 
 
+def refusal(address: str) -> str:
+    """Return why nothing listens at ``HOST:PORT``, nothing if something does.
+
+    To be asked first: Ray itself waits many minutes for a cluster that is not there.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        return str(error)
+    return ""
+
+
 def connect(address: str) -> None:
     """Connect this process to a cluster.
 
     Raises:
         ConnectionError: It cannot be reached.
     """
+    if reason := refusal(address):
+        raise ConnectionError(reason)
     os.environ.update(QUIET)
     import ray
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 START_SECONDS = 60.0
-CONNECT_SECONDS = 30.0
+ANSWER_SECONDS = 30.0
 LOOK_SECONDS = 0.1
 
 
@@ -113,11 +112,8 @@ def check_cluster(settings: Settings) -> None:
 
 def _refusal(settings: Settings) -> str:
     """Return why a cluster cannot be used, nothing if it can."""
-    host, _, port = settings.ray_address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        return str(error)
+    if reason := ray_session.refusal(settings.ray_address):
+        return reason
     # In a process of its own: Ray waits long for a cluster that is not there, and then ends it.
     program = [sys.executable, "-m", "api.cluster.connection"]
     try:
@@ -126,11 +122,11 @@ def _refusal(settings: Settings) -> str:
             input=settings.to_json(),
             capture_output=True,
             text=True,
-            timeout=CONNECT_SECONDS,
+            timeout=ANSWER_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"it has not answered for {CONNECT_SECONDS:g} s"
+        return f"it has not answered for {ANSWER_SECONDS:g} s"
     return "" if tried.returncode == 0 else _last_line(tried.stderr)
 
 
