@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets up .venv first where it needs one. `make help` lists the targets.
 .POSIX:
-.PHONY: help demo test check fix test-all test-ray fuzz bench serve docs clean
+.PHONY: help demo test check lint fix test-all test-ray fuzz bench serve docs clean
 
 # Name another interpreter with `make PYTHON=/path/to/python3.12 test`.
 PYTHON =
@@ -21,12 +21,14 @@ demo: $(STAMP) ## prove, compress and re-verify a bundled network, with a pictur
 test: $(STAMP) ## run all tests but those that take minutes
 	$(PYTEST) -q -m "not long"
 
-check: $(STAMP) ## format, lint, types, layers, quick tests
+check: lint ## format, lint, types, layers, quick tests
+	$(PYTEST) -q -m "not slow and not long"
+
+lint: $(STAMP) ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -q -m "not slow and not long"
 
 fix: $(STAMP) ## format, and repair what the linter can repair
 	$(BIN)/ruff format .

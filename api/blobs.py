@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
 from api.database.connection import StorageFullError, UnavailableError
+from verifier.errors import VerifierError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -33,6 +34,10 @@ NAMED_AT_ONCE = 500
 def pass_by(station: str) -> None:
     """Go on: where tests stop a process, everything else passes by."""
     del station
+
+
+class DamagedError(VerifierError):
+    """The content of a file is not what its name says."""
 
 
 class Writing:
@@ -151,17 +156,17 @@ class Blobs:
         """Yield the content of a file in parts, of which none counts if it ends in an error.
 
         Raises:
-            UnavailableError: It cannot be read, or is damaged: what would be said of it would be
-                said of another file.
+            DamagedError: What would be said of it would be said of another file.
+            UnavailableError: It cannot be read now, or is not there.
         """
         digest = hashlib.sha256()
-        with storage_errors(), self.path(sha256).open("rb") as file:
+        with storage_errors(), self.there(sha256).open("rb") as file:
             while part := file.read(CHUNK_BYTES):
                 digest.update(part)
                 yield part
         if digest.hexdigest() != sha256:
             msg = f"the folder of files: {sha256} is damaged"
-            raise UnavailableError(msg)
+            raise DamagedError(msg)
 
     def check(self) -> None:
         """Check that files can be written.

@@ -15,6 +15,7 @@ from api.jobs.announcements import Announcements
 from api.jobs.supervisor import Supervisor
 from api.measures import Measures
 from api.quota import Quota
+from api.readiness import Lookout
 from api.web.methods import Methods
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Server:
         supervisor: Keeps workers running.
         caretaker: Tidies up.
         measures: What is counted of requests.
-        level: How well jobs are confined.
+        lookout: Sees whether the server can take work.
     """
 
     settings: Settings
@@ -58,7 +59,7 @@ class Server:
     supervisor: Supervisor
     caretaker: Caretaker
     measures: Measures
-    level: Level
+    lookout: Lookout
 
 
 def make_server(settings: Settings, level: Level) -> Server:
@@ -79,5 +80,5 @@ def make_server(settings: Settings, level: Level) -> Server:
         Supervisor(settings),
         Caretaker(settings, database, blobs),
         Measures(),
-        level,
+        Lookout(database, blobs, level),
     )

@@ -141,7 +141,9 @@ class _Attempt:
         kept = [self._keep(output, known) for output in order.outputs]
         made = [file for file in kept if file is not None]
         self.workshop.at("after files")
-        answer = {**(ending.result or {}), **({"note": order.note} if order.note else {})}
+        answer = dict(ending.result or {})
+        if order.note:
+            answer["note"] = order.note
         return Ending(Outcome.ANSWERED, "", status, answer, None, made)
 
     def _why_full(self, tenant: str) -> str:

@@ -41,8 +41,11 @@ RETRY_SECONDS = 30.0
 
 
 def new_id() -> str:
-    """Return an id: 32 hexadecimal digits that begin with the time in milliseconds."""
-    return f"{int(time.time() * 1000):012x}{secrets.token_hex(10)}"
+    """Return an id: 32 hexadecimal digits, half of them the time in nanoseconds.
+
+    One process never reads the same time twice, so jobs of one request are in order, too.
+    """
+    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
 
 
 @dataclass(eq=False)
@@ -236,7 +239,7 @@ class Plan:
             jobs.c.cancel_requested.is_(False),
         )
         # It does not end before this transaction does, or is seen to have ended.
-        locked = query.limit(1).with_for_update(read=True)
+        locked = query.order_by(jobs.c.id).limit(1).with_for_update(read=True)
         return self.connection.execute(locked).scalar()
 
     def _is_proved(self, model: str, prop: str) -> bool:

@@ -224,9 +224,9 @@ class Queue:
         elif job.cancel_requested:
             end(connection, lease.job_id, State.CANCELLED)
         elif ending.outcome in (Outcome.RELEASED, Outcome.PREVENTED):
-            # The job is not to blame: the try does not count.
-            before = lease.token - job.attempts
-            wait = 0.0 if ending.outcome == Outcome.RELEASED else _pause(before)
+            # The job is not to blame: the try does not count, as some before may not have.
+            uncounted = lease.token - job.attempts
+            wait = 0.0 if ending.outcome == Outcome.RELEASED else _pause(uncounted)
             _requeue(connection, lease.job_id, attempts_now=job.attempts - 1, wait_seconds=wait)
         else:
             self._try_again(connection, lease.job_id, job.attempts, ending)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete
 
-from api.blobs import Blobs
+from api.blobs import Blobs, DamagedError
 from api.database.connection import Database, StorageFullError, UnavailableError, now
 from api.database.inserting import insert_if_new
 from api.database.tables import workers
@@ -90,7 +90,7 @@ class Worker:
         except (UnavailableError, StorageFullError) as error:
             _log.warning("job %s: %s", lease.job_id, error)
             ending = Ending(Outcome.PREVENTED, str(error))
-        except (RoomLostError, OSError) as error:
+        except (DamagedError, RoomLostError, OSError) as error:
             _log.warning("job %s: %s", lease.job_id, error)
             ending = Ending(Outcome.CRASHED, str(error))
         if ending.outcome == Outcome.CRASHED:

@@ -9,10 +9,10 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import func, select
 
 from api.database.connection import now
-from api.database.tables import files, jobs, workers
+from api.database.tables import files, jobs
 from api.jobs.states import State
+from api.readiness import count_workers
 from api.routes.asking import Monitor, TheServer
-from api.routes.health import ALIVE_SECONDS
 from api.server import Server
 
 router = APIRouter(tags=["health"])
@@ -53,9 +53,8 @@ class _Collector:
         yield GaugeMetricFamily(
             "mucg4_oldest_queued_seconds", "Age of the oldest queued job", waited
         )
-        alive = select(func.count()).where(workers.c.seen_at > now() - ALIVE_SECONDS)
-        number = read(lambda c: c.execute(alive).scalar_one())
-        yield GaugeMetricFamily("mucg4_workers", "Workers that were heard of lately", number)
+        alive = read(count_workers)
+        yield GaugeMetricFamily("mucg4_workers", "Workers that were heard of lately", alive)
         stored = select(func.coalesce(func.sum(files.c.bytes), 0))
         size = float(read(lambda c: c.execute(stored).scalar_one()))
         yield GaugeMetricFamily("mucg4_stored_bytes", "Bytes of registered files", size)

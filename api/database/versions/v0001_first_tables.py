@@ -9,7 +9,48 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make them."""
+    """Make them: one that refers to another comes after it."""
+    _make_api_keys()
+    _make_audit()
+    _make_files()
+    _make_jobs()
+    _make_indexes_of_jobs()
+    _make_proofs()
+    _make_workers()
+    _make_artifacts()
+    _make_attempts()
+    _make_events()
+    _make_idempotency()
+    _make_needs()
+    _make_sessions()
+
+
+def downgrade() -> None:
+    """Remove them."""
+    op.drop_table("sessions")
+    op.drop_index(op.f("ix_needs_needed_id"), table_name="needs")
+    op.drop_table("needs")
+    op.drop_table("idempotency")
+    op.drop_table("events")
+    op.drop_table("attempts")
+    op.drop_index(op.f("ix_artifacts_sha256"), table_name="artifacts")
+    op.drop_table("artifacts")
+    op.drop_table("workers")
+    op.drop_table("proofs")
+    op.drop_index(op.f("ix_jobs_tenant_id"), table_name="jobs")
+    op.drop_index(op.f("ix_jobs_state_tenant_id"), table_name="jobs")
+    op.drop_index(op.f("ix_jobs_state_lease_until"), table_name="jobs")
+    op.drop_index(op.f("ix_jobs_parent_id"), table_name="jobs")
+    op.drop_table("jobs")
+    op.drop_index(op.f("ix_files_sha256"), table_name="files")
+    op.drop_table("files")
+    op.drop_index(op.f("ix_audit_tenant_id"), table_name="audit")
+    op.drop_table("audit")
+    op.drop_index(op.f("ix_api_keys_tenant"), table_name="api_keys")
+    op.drop_table("api_keys")
+
+
+def _make_api_keys() -> None:
     op.create_table(
         "api_keys",
         sa.Column("prefix", sa.String(), nullable=False),
@@ -23,6 +64,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("prefix", name=op.f("pk_api_keys")),
     )
     op.create_index(op.f("ix_api_keys_tenant"), "api_keys", ["tenant"], unique=False)
+
+
+def _make_audit() -> None:
     op.create_table(
         "audit",
         sa.Column(
@@ -41,6 +85,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     op.create_index(op.f("ix_audit_tenant_id"), "audit", ["tenant", "id"], unique=False)
+
+
+def _make_files() -> None:
     op.create_table(
         "files",
         sa.Column("tenant", sa.String(), nullable=False),
@@ -54,6 +101,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "kind", "sha256", name=op.f("pk_files")),
     )
     op.create_index(op.f("ix_files_sha256"), "files", ["sha256"], unique=False)
+
+
+def _make_jobs() -> None:
     op.create_table(
         "jobs",
         sa.Column("id", sa.String(), nullable=False),
@@ -83,6 +133,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
+
+
+def _make_indexes_of_jobs() -> None:
     op.create_index(op.f("ix_jobs_parent_id"), "jobs", ["parent_id"], unique=False)
     op.create_index(
         op.f("ix_jobs_state_lease_until"), "jobs", ["state", "lease_until"], unique=False
@@ -91,6 +144,9 @@ def upgrade() -> None:
         op.f("ix_jobs_state_tenant_id"), "jobs", ["state", "tenant", "id"], unique=False
     )
     op.create_index(op.f("ix_jobs_tenant_id"), "jobs", ["tenant", "id"], unique=False)
+
+
+def _make_proofs() -> None:
     op.create_table(
         "proofs",
         sa.Column("tenant", sa.String(), nullable=False),
@@ -101,6 +157,9 @@ def upgrade() -> None:
             "tenant", "model_fingerprint", "property_fingerprint", name=op.f("pk_proofs")
         ),
     )
+
+
+def _make_workers() -> None:
     op.create_table(
         "workers",
         sa.Column("id", sa.String(), nullable=False),
@@ -109,6 +168,9 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
     )
+
+
+def _make_artifacts() -> None:
     op.create_table(
         "artifacts",
         sa.Column("job_id", sa.String(), nullable=False),
@@ -123,6 +185,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", "name", name=op.f("pk_artifacts")),
     )
     op.create_index(op.f("ix_artifacts_sha256"), "artifacts", ["sha256"], unique=False)
+
+
+def _make_attempts() -> None:
     op.create_table(
         "attempts",
         sa.Column("job_id", sa.String(), nullable=False),
@@ -138,6 +203,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_id", "token", name=op.f("pk_attempts")),
     )
+
+
+def _make_events() -> None:
     op.create_table(
         "events",
         sa.Column("job_id", sa.String(), nullable=False),
@@ -150,6 +218,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_id", "number", name=op.f("pk_events")),
     )
+
+
+def _make_idempotency() -> None:
     op.create_table(
         "idempotency",
         sa.Column("tenant", sa.String(), nullable=False),
@@ -161,6 +232,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant", "key", name=op.f("pk_idempotency")),
     )
+
+
+def _make_needs() -> None:
     op.create_table(
         "needs",
         sa.Column("job_id", sa.String(), nullable=False),
@@ -174,6 +248,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", "needed_id", name=op.f("pk_needs")),
     )
     op.create_index(op.f("ix_needs_needed_id"), "needs", ["needed_id"], unique=False)
+
+
+def _make_sessions() -> None:
     op.create_table(
         "sessions",
         sa.Column("token_sha256", sa.String(), nullable=False),
@@ -184,28 +261,3 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("token_sha256", name=op.f("pk_sessions")),
     )
-
-
-def downgrade() -> None:
-    """Remove them."""
-    op.drop_table("sessions")
-    op.drop_index(op.f("ix_needs_needed_id"), table_name="needs")
-    op.drop_table("needs")
-    op.drop_table("idempotency")
-    op.drop_table("events")
-    op.drop_table("attempts")
-    op.drop_index(op.f("ix_artifacts_sha256"), table_name="artifacts")
-    op.drop_table("artifacts")
-    op.drop_table("workers")
-    op.drop_table("proofs")
-    op.drop_index(op.f("ix_jobs_tenant_id"), table_name="jobs")
-    op.drop_index(op.f("ix_jobs_state_tenant_id"), table_name="jobs")
-    op.drop_index(op.f("ix_jobs_state_lease_until"), table_name="jobs")
-    op.drop_index(op.f("ix_jobs_parent_id"), table_name="jobs")
-    op.drop_table("jobs")
-    op.drop_index(op.f("ix_files_sha256"), table_name="files")
-    op.drop_table("files")
-    op.drop_index(op.f("ix_audit_tenant_id"), table_name="audit")
-    op.drop_table("audit")
-    op.drop_index(op.f("ix_api_keys_tenant"), table_name="api_keys")
-    op.drop_table("api_keys")

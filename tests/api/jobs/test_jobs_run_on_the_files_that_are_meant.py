@@ -229,11 +229,34 @@ def test_a_damaged_file_is_not_worked_on(stage: Stage) -> None:
     job_id = stage.ledger.submit(kind="prove", model=sha256("m"), properties=[sha256("p")])
     stage.blobs.path(sha256("m")).write_bytes(b"n")
 
-    stage.run_all()
+    for _ in range(stage.ledger.settings.max_attempts):
+        assert stage.ledger.job(job_id).state == State.QUEUED
+        stage.wait_for_nothing()
+        stage.run_all()
 
     job = stage.ledger.job(job_id)
-    assert (job.state, job.verdict, job.artifacts) == (State.QUEUED, None, [])
-    assert f"{sha256('m')} is damaged" in job.attempts[0].detail
+    assert (job.state, job.verdict, job.artifacts) == (State.FAILED, None, [])
+    assert job.problem is not None
+    assert f"{sha256('m')} is damaged" in job.problem["detail"]
+
+
+def test_a_job_waits_for_a_file_that_is_not_there(stage: Stage) -> None:
+    job_id = stage.ledger.submit(kind="prove", model=sha256("m"), properties=[sha256("p")])
+    place = stage.blobs.path(sha256("m"))
+    content = place.read_bytes()
+    place.unlink()
+
+    for _ in range(stage.ledger.settings.max_attempts + 1):
+        stage.wait_for_nothing()
+        stage.run_all()
+        job = stage.ledger.job(job_id)
+        assert (job.state, job.verdict, job.artifacts) == (State.QUEUED, None, [])
+        assert f"lacks {sha256('m')}" in job.attempts[-1].detail
+    place.write_bytes(content)
+    stage.wait_for_nothing()
+    stage.run_all()
+
+    assert stage.of(job_id) == "prove(m, p)"
 
 
 def test_a_model_is_not_removed_while_a_job_waits_for_it(stage: Stage) -> None:
