@@ -31,7 +31,7 @@ from verifier.batch.reuse import jobs_with_bases, made_by
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from verifier.batch.question import Step
+    from verifier.batch.question import Change, Step
     from verifier.batch.run import Run
     from verifier.batch.task import Outcome
     from verifier.batch.zoo import Zoo
@@ -115,7 +115,7 @@ def find_frontiers(zoo: Zoo, run: Run) -> dict[str, list[Tried]]:
     return tried
 
 
-def _with_prefixes(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], ...]:
+def _with_prefixes(steps: tuple[Change, ...]) -> tuple[tuple[Change, ...], ...]:
     return tuple(steps[:length] for length in range(1, len(steps) + 1))
 
 

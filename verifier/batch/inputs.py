@@ -11,11 +11,11 @@ from verifier.network_file import content_of as network_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["network_bytes", "property_bytes"]
+__all__ = ["file_bytes", "network_bytes"]
 
 
-def property_bytes(path: Path) -> bytes:
-    """Return the bytes of a property file, which its reader may find compressed.
+def file_bytes(path: Path) -> bytes:
+    """Return the bytes of a file as they are; its reader may find them compressed.
 
     Raises:
         UsageError: It cannot be read.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from verifier.batch.inputs import network_bytes, property_bytes
+from verifier.batch.inputs import file_bytes, network_bytes
 from verifier.batch.job import Job
 from verifier.batch.question import Question, Subject
 from verifier.batch.task import Task, failure
@@ -57,7 +57,7 @@ def _task(instance: Instance, limit: float, outcomes: Outcomes) -> Task | Outcom
         for number, (name, path) in enumerate(instance.networks):
             names[name] = f"network_{number}.onnx"
             files[names[name]] = network_bytes(path)
-        files["query.vnnlib"] = property_bytes(instance.query)
+        files["query.vnnlib"] = file_bytes(instance.query)
     except VerifierError as error:
         return failure(str(error))
     return Task("query", files, {"networks": names, "timeout_seconds": limit})

@@ -25,9 +25,11 @@ class Job:
         make: Returns the task, given the outcomes of all jobs so far; or, where one that it needs
             has failed, an outcome at once.
         question: What its outcome answers; None for a step on the way to an answer.
+        is_repeated: Whether it is done in every run: its outcome is worth something only fresh.
     """
 
     name: str
     needs: tuple[str, ...]
     make: Callable[[Outcomes], Task | Outcome]
     question: Question | None = None
+    is_repeated: bool = False

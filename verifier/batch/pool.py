@@ -18,7 +18,7 @@ from multiprocessing.connection import wait
 from threading import Thread
 from typing import TYPE_CHECKING, Protocol, cast
 
-from verifier.batch.task import Outcome, Task, failure
+from verifier.batch.task import Outcome, Task, crash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,13 +114,13 @@ class LocalPool:
         try:
             outcome = worker.pipe.recv()
         except (EOFError, OSError):
-            return failure(f"the process that worked on it {self._end_of(worker)}")
-        return outcome if isinstance(outcome, Outcome) else failure("no outcome was returned")
+            return crash(f"the process that worked on it {self._end_of(worker)}")
+        return outcome if isinstance(outcome, Outcome) else crash("no outcome was returned")
 
     def _stopped(self, worker: _Worker) -> Outcome:
         worker.process.kill()
         self._end_of(worker)
-        return failure(f"still busy {LATE_SECONDS:g} s after its time limit, and was ended")
+        return crash(f"still busy {LATE_SECONDS:g} s after its time limit, and was ended")
 
     def _end_of(self, worker: _Worker) -> str:
         worker.process.join()

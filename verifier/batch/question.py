@@ -24,6 +24,26 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Given:
+    """A compression that somebody has made: the compressed network is a file.
+
+    Attributes:
+        model: Its name: a path.
+        neuron_map: Name of the file that says which neuron is which; empty to infer that.
+    """
+
+    model: str
+    neuron_map: str = ""
+
+    def __str__(self) -> str:
+        """Return the name of the compressed network."""
+        return self.model
+
+
+Change = Step | Given
+
+
+@dataclass(frozen=True)
 class Subject:
     """A network, as it is or compressed.
 
@@ -33,7 +53,7 @@ class Subject:
     """
 
     network: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Change, ...] = ()
 
     @property
     def base(self) -> Subject:

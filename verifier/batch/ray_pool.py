@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifier import ray_session
 from verifier.batch.pool import LATE_SECONDS
-from verifier.batch.task import Outcome, Task, failure
+from verifier.batch.task import Outcome, Task, crash
 from verifier.batch.work import execute
 from verifier.errors import UsageError
 from verifier.version import version
@@ -90,7 +90,7 @@ class RayPool:
                 self._ray.cancel(ref, force=True)
                 del self._busy[ref]
                 reason = f"still busy {LATE_SECONDS:g} s after its time limit, and was ended"
-                found.append((task, failure(reason)))
+                found.append((task, crash(reason)))
         return found
 
     def _received(self, ref: Any) -> Outcome:
@@ -98,7 +98,7 @@ class RayPool:
             return _outcome(self._ray.get(ref))
         except self._ray.exceptions.RayError as error:
             words = str(error).strip().splitlines() or [type(error).__name__]
-            return failure(f"the process that worked on it is gone: {words[0]}")
+            return crash(f"the process that worked on it is gone: {words[0]}")
 
     def close(self) -> None:
         """End everything at once; a cluster that was there before goes on."""
@@ -112,7 +112,7 @@ class RayPool:
 def _execute(task: Task, expected: str) -> Mapping[str, Any]:
     """Do a task on a node."""
     if version() != expected:
-        return {"document": failure(f"the node has version {version()}, not {expected}").document}
+        return {"document": crash(f"the node has version {version()}, not {expected}").document}
     outcome = execute(task)
     return {"document": dict(outcome.document), "files": dict(outcome.files)}
 

@@ -6,7 +6,9 @@
     prove ─► reverify ──────► reverify ────► reverify        for each network and property
 
 Each variant reuses the proof of what its last step was applied to. Where that has none, because it
-is violated or time ran out, a counterexample is tried first and the rest is done from scratch.
+is violated or time ran out, a counterexample is tried first and the rest is done from scratch. A
+variant that is given as a file is there at once; where nothing says which of its neurons is which,
+that is inferred from the two networks.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from verifier.batch.inputs import network_bytes, property_bytes
+from verifier.batch.inputs import file_bytes, network_bytes
 from verifier.batch.job import Job
-from verifier.batch.question import Question, Subject
+from verifier.batch.question import Given, Question, Subject
 from verifier.batch.task import Outcome, Task, failure
 from verifier.errors import VerifierError
 
@@ -25,23 +27,24 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from verifier.batch.job import Outcomes
-    from verifier.batch.question import Step
+    from verifier.batch.question import Change
     from verifier.batch.zoo import Zoo
 
 
-def jobs_of_zoo(zoo: Zoo, *, has_reuse: bool = True) -> list[Job]:
+def jobs_of_zoo(zoo: Zoo, *, has_reuse: bool = True, certify: bool = False) -> list[Job]:
     """Return the jobs of a zoo: proofs first, then variants in the order of their steps.
 
     Args:
         zoo: What is asked.
         has_reuse: Whether variants reuse proofs; without it each is verified from scratch.
+        certify: Whether each verdict comes with a certificate.
     """
     # What others are made of has to keep its proof for them.
     bases = {steps[:-1] for steps in zoo.variants} if has_reuse else set()
-    return [*_Questions(zoo, bases, has_reuse=has_reuse).jobs()]
+    return [*_Questions(zoo, bases, has_reuse=has_reuse, certify=certify).jobs()]
 
 
-def jobs_with_bases(zoo: Zoo, bases: AbstractSet[tuple[Step, ...]]) -> list[Job]:
+def jobs_with_bases(zoo: Zoo, bases: AbstractSet[tuple[Change, ...]]) -> list[Job]:
     """Return the jobs of a zoo of which others may be asked later.
 
     Args:
@@ -52,10 +55,18 @@ def jobs_with_bases(zoo: Zoo, bases: AbstractSet[tuple[Step, ...]]) -> list[Job]
 
 
 class _Questions:
-    def __init__(self, zoo: Zoo, bases: AbstractSet[tuple[Step, ...]], *, has_reuse: bool) -> None:
+    def __init__(
+        self,
+        zoo: Zoo,
+        bases: AbstractSet[tuple[Change, ...]],
+        *,
+        has_reuse: bool,
+        certify: bool = False,
+    ) -> None:
         self._zoo = zoo
         self._bases = bases
         self._has_reuse = has_reuse
+        self._certify = certify
 
     def jobs(self) -> Iterator[Job]:
         originals = [Subject(name) for name in self._zoo.networks]
@@ -80,12 +91,24 @@ class _Questions:
         return Job(str(question), needs, partial(self._verify, question), question)
 
     def _compress(self, subject: Subject, outcomes: Outcomes) -> Task | Outcome:
+        step = subject.steps[-1]
+        if isinstance(step, Given):
+            return self._given(step)
         model = self._model(subject.base, outcomes)
         if isinstance(model, Outcome):
             return model
-        step = subject.steps[-1]
         options = {"method": step.method, "options": list(step.options)}
         return Task("compress", {"model.onnx": model}, options)
+
+    def _given(self, step: Given) -> Outcome:
+        folder = self._zoo.folder
+        try:
+            files = {"model.onnx": network_bytes(folder / step.model)}
+            if step.neuron_map:
+                files["neuron_map.json"] = file_bytes(folder / step.neuron_map)
+        except VerifierError as error:
+            return failure(str(error))
+        return Outcome({}, files)
 
     def _verify(self, question: Question, outcomes: Outcomes) -> Task | Outcome:
         subject = question.subject
@@ -95,18 +118,33 @@ class _Questions:
         try:
             files = {
                 "model.onnx": model,
-                "property.vnnlib": property_bytes(self._zoo.folder / question.prop),
+                "property.vnnlib": file_bytes(self._zoo.folder / question.prop),
             }
         except VerifierError as error:
             return failure(str(error))
         if subject.steps and self._has_reuse:
-            base = Question(subject.base, question.prop, question.timeout_seconds)
-            proof = outcomes[str(base)].files.get("proof")
-            if proof is not None:
-                files["base.proof"] = proof
-                files["neuron_map.json"] = outcomes[made_by(subject)].files["neuron_map.json"]
-        keep = subject.steps in self._bases
-        return Task("verify", files, {"timeout_seconds": question.timeout_seconds, "keep": keep})
+            files |= self._reused(question, outcomes)
+        options = {
+            "timeout_seconds": question.timeout_seconds,
+            "keep": subject.steps in self._bases,
+            "certify": self._certify,
+        }
+        return Task("verify", files, options)
+
+    def _reused(self, question: Question, outcomes: Outcomes) -> dict[str, bytes]:
+        """Return the proof of what a variant was made from, and what says which neuron is which."""
+        subject = question.subject
+        base = Question(subject.base, question.prop, question.timeout_seconds)
+        proof = outcomes[str(base)].files.get("proof")
+        if proof is None:
+            return {}
+        neuron_map = outcomes[made_by(subject)].files.get("neuron_map.json")
+        if neuron_map is not None:
+            return {"base.proof": proof, "neuron_map.json": neuron_map}
+        original = self._model(subject.base, outcomes)
+        # It has a proof, so there is a file.
+        assert isinstance(original, bytes)  # noqa: S101
+        return {"base.proof": proof, "original.onnx": original}
 
     def _model(self, subject: Subject, outcomes: Outcomes) -> bytes | Outcome:
         """Return the file of a network, or why there is none."""

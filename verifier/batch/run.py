@@ -14,6 +14,7 @@ from verifier.batch.task import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from verifier.batch.job import Job
     from verifier.batch.pool import Pool
@@ -53,6 +54,7 @@ class Run:
         self._watcher = watcher
         self._jobs: dict[str, Job] = {}
         self._outcomes: dict[str, Outcome] = {}
+        self._stored: set[str] = set()
         self._busy: dict[str, list[Job]] = {}
 
     @property
@@ -64,6 +66,11 @@ class Run:
     def outcomes(self) -> Mapping[str, Outcome]:
         """What came of jobs so far, by name."""
         return self._outcomes
+
+    @property
+    def stored(self) -> AbstractSet[str]:
+        """Names of the jobs whose outcome was there already."""
+        return self._stored
 
     def do(self, jobs: Iterable[Job]) -> None:
         """Do jobs, and return when each has an outcome; one that has it already is not done again.
@@ -100,7 +107,7 @@ class Run:
                 self._end(job, task, is_stored=False)
                 continue
             digest = task.digest
-            stored = self._store.get(digest)
+            stored = None if job.is_repeated else self._store.get(digest)
             if stored is not None:
                 self._end(job, stored, is_stored=True)
             elif digest in self._busy:
@@ -114,11 +121,14 @@ class Run:
     def _collect(self) -> None:
         for task, outcome in self._pool.ended(LOOK_SECONDS):
             digest = task.digest
-            if not outcome.error:
+            asked_by = self._busy.pop(digest)
+            if not outcome.error and not all(job.is_repeated for job in asked_by):
                 self._store.put(digest, outcome)
-            for job in self._busy.pop(digest):
+            for job in asked_by:
                 self._end(job, outcome, is_stored=False)
 
     def _end(self, job: Job, outcome: Outcome, *, is_stored: bool) -> None:
         self._outcomes[job.name] = outcome
+        if is_stored:
+            self._stored.add(job.name)
         self._watcher.done(job, outcome, is_stored=is_stored)

@@ -53,7 +53,17 @@ class Outcome:
         """Why there is no answer, else empty."""
         return str(self.document.get("error", ""))
 
+    @property
+    def is_crash(self) -> bool:
+        """Whether there is no answer by a defect or for want of memory, not for a reason."""
+        return bool(self.document.get("is_crash", False))
+
 
 def failure(reason: str) -> Outcome:
-    """Return the outcome of a task that was not done."""
+    """Return the outcome of a task that makes no sense, or that is refused."""
     return Outcome({"error": reason})
+
+
+def crash(reason: str) -> Outcome:
+    """Return the outcome of a task that was not done, though it might have been."""
+    return Outcome({"error": reason, "is_crash": True})

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verifier.batch.task import Outcome, failure
+from verifier.batch.task import Outcome, crash, failure
 from verifier.errors import RefusedError, UsageError, VerifierError
 from verifier.network_file import Network, counterexample_json
 from verifier.options import EngineOptions
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from verifier.batch.task import Task
+    from verifier.change.neuron_map import NeuronMap
     from verifier.pipeline import Result
     from verifier.spec.query import Query
 
@@ -38,8 +39,10 @@ def execute(task: Task) -> Outcome:
             (folder / file).write_bytes(content)
         try:
             return COMMANDS[task.command](folder, task.options)
-        except VerifierError as error:
+        except (UsageError, RefusedError) as error:
             return failure(str(error).replace(f"{folder}/", ""))
+        except VerifierError as error:
+            return crash(str(error).replace(f"{folder}/", ""))
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,10 @@ class _Clock:
 def _verify(folder: Path, options: Mapping[str, Any]) -> Outcome:
     """Verify ``model.onnx`` against ``property.vnnlib``, by reuse where there is ``base.proof``.
 
+    What says which neuron is which is ``neuron_map.json``, or inferred from ``original.onnx``.
+
     Options: ``timeout_seconds``; ``keep``, whether a proof for reuse is made; ``certify``.
     """
-    from verifier.change.neuron_map import NeuronMap
     from verifier.pipeline import prove, reverify
     from verifier.proof.store import read_proof
     from verifier.spec.vnnlib_reader import read_vnnlib
@@ -78,11 +82,11 @@ def _verify(folder: Path, options: Mapping[str, Any]) -> Outcome:
     prop = read_vnnlib(folder / "property.vnnlib")
     network = Network.read(folder / "model.onnx")
     network.check(prop)
-    base, neuron_map = folder / "base.proof", folder / "neuron_map.json"
+    base = folder / "base.proof"
     engine = EngineOptions(clock.left, minimize=bool(options.get("keep")), compiled=True)
     if base.exists():
-        mapping = NeuronMap.load(neuron_map) if neuron_map.exists() else None
-        result = reverify(network.graph, prop, read_proof(base), mapping, engine)
+        neuron_map = _neuron_map(folder, network)
+        result = reverify(network.graph, prop, read_proof(base), neuron_map, engine)
     else:
         result = prove(network.graph, prop, engine)
     result, problem = network.replay(result, prop)
@@ -93,6 +97,16 @@ def _verify(folder: Path, options: Mapping[str, Any]) -> Outcome:
         "not_written": missing,
     }
     return Outcome(document, files)
+
+
+def _neuron_map(folder: Path, network: Network) -> NeuronMap | None:
+    from verifier.change.match import infer_map
+    from verifier.change.neuron_map import NeuronMap
+
+    file, original = folder / "neuron_map.json", folder / "original.onnx"
+    if file.exists():
+        return NeuronMap.load(file)
+    return infer_map(Network.read(original).graph, network.graph) if original.exists() else None
 
 
 def _query(folder: Path, options: Mapping[str, Any]) -> Outcome:
@@ -148,6 +162,27 @@ def _compress(folder: Path, options: Mapping[str, Any]) -> Outcome:
     return Outcome({"report": result.report.to_dict(), "sha256": made.sha256}, files)
 
 
+def _check(folder: Path, options: Mapping[str, Any]) -> Outcome:
+    """Have ``certificate.json.gz`` checked against ``model.onnx`` and ``property.vnnlib``."""
+    from verifier.certificate.checker import check_certificate
+    from verifier.certificate.format import read_certificate
+    from verifier.spec.vnnlib_reader import check_fits, read_vnnlib
+
+    clock = _Clock.of(options)
+    document = read_certificate(folder / "certificate.json.gz")
+    prop = read_vnnlib(folder / "property.vnnlib")
+    graph = Network.read(folder / "model.onnx").graph
+    check_fits(prop, graph)
+    report = check_certificate(document, graph, prop)
+    told = {
+        "accepted": report.accepted,
+        "verdict": str(report.verdict),
+        "reason": report.reason,
+        "run_seconds": round(clock.spent, 6),
+    }
+    return Outcome(told)
+
+
 def _made(
     result: Result, folder: Path, options: Mapping[str, Any]
 ) -> tuple[dict[str, bytes], dict[str, str]]:
@@ -184,4 +219,5 @@ COMMANDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Outcome]] = {
     "verify": _verify,
     "query": _query,
     "compress": _compress,
+    "check": _check,
 }

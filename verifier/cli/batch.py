@@ -49,6 +49,27 @@ def register(commands: Commands) -> None:
         metavar="DIR",
         help="where outcomes are kept, so that a run that was stopped goes on (default: OUT.work)",
     )
+    _add_execution(parser)
+    parser.add_argument(
+        "--without-reuse", action="store_true", help="verify each variant from scratch, to compare"
+    )
+    parser.add_argument(
+        "--frontier",
+        type=Path,
+        metavar="OUT.svg",
+        help="search the strongest compressions of a zoo's axes [[frontier]] that satisfy all "
+        "properties, instead, and draw what was tried",
+    )
+    parser.add_argument(
+        "--matrix", type=Path, metavar="OUT.html", help="networks and properties as a page"
+    )
+    parser.add_argument(
+        "--cactus", type=Path, metavar="OUT.svg", help="answers over time as a figure"
+    )
+
+
+def _add_execution(parser: argparse.ArgumentParser) -> None:
+    """Add what says where work is done, and how long it may take."""
     parser.add_argument(
         "--timeout", type=seconds, metavar="SECONDS", help="for each, in place of the source's"
     )
@@ -71,22 +92,6 @@ def register(commands: Commands) -> None:
         metavar="HOST:PORT",
         help="head of the Ray cluster (default: one of this machine, for this run)",
     )
-    parser.add_argument(
-        "--without-reuse", action="store_true", help="verify each variant from scratch, to compare"
-    )
-    parser.add_argument(
-        "--frontier",
-        type=Path,
-        metavar="OUT.svg",
-        help="search the strongest compressions of a zoo's axes [[frontier]] that satisfy all "
-        "properties, instead, and draw what was tried",
-    )
-    parser.add_argument(
-        "--matrix", type=Path, metavar="OUT.html", help="networks and properties as a page"
-    )
-    parser.add_argument(
-        "--cactus", type=Path, metavar="OUT.svg", help="answers over time as a figure"
-    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -103,7 +108,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     folder = arguments.work or arguments.results.with_suffix(".work")
     pool = _pool(arguments)
     try:
-        with opened(folder) as store, shown(is_quiet=console.is_quiet) as progress:
+        with opened(folder) as store, shown("batch", is_quiet=console.is_quiet) as progress:
             going = Run(pool, store, progress)
             try:
                 frontiers = work(going)

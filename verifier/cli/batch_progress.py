@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live table of ``mucg4 batch``: what is done, what is worked on, and until when."""
+"""The live table of ``mucg4 batch`` and ``mucg4 check``: what is done, what is left, how long."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class BatchProgress:
 
 
 @contextmanager
-def shown(*, is_quiet: bool) -> Iterator[BatchProgress]:
+def shown(command: str, *, is_quiet: bool) -> Iterator[BatchProgress]:
     """Yield what shows a run: a live table on a terminal, a line now and then elsewhere."""
     if is_quiet:
         yield BatchProgress(_ignore)
@@ -99,7 +99,7 @@ def shown(*, is_quiet: bool) -> Iterator[BatchProgress]:
             yield progress
             live.update(_table(progress))
     else:
-        note = _Seldom(NOTE_SECONDS, lambda p: sys.stderr.write(f"mucg4: batch: {p.line()}\n"))
+        note = _Seldom(NOTE_SECONDS, lambda p: sys.stderr.write(f"mucg4: {command}: {p.line()}\n"))
         yield BatchProgress(note)
 
 

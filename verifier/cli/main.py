@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from verifier.cli import (
     batch,
     certificate,
+    check,
     classify,
     compress,
     demo,
@@ -51,6 +52,7 @@ COMMANDS = (
     verify,
     supports,
     batch,
+    check,
     compress,
     classify,
     inspect,

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mucg4 check``: the gate of a build. Its exit status says whether everything was proved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verifier.cli.arguments import add_command, count, usable_cores
+from verifier.cli.files import check_inputs
+
+if TYPE_CHECKING:
+    import argparse
+
+    from verifier.cli.arguments import Commands
+    from verifier.cli.console import Console
+    from verifier.gate.check import Report
+    from verifier.gate.manifest import Manifest
+
+CACHE = ".mucg4-cache"
+
+
+def register(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands, "check", "Stop a build unless all that a manifest asks for is proved", run
+    )
+    parser.add_argument(
+        "manifest",
+        type=Path,
+        metavar="MANIFEST.toml",
+        help="which networks, in which forms, have to satisfy which properties",
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help=f"where outcomes are kept for the next run (default: {CACHE} beside the manifest)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=count,
+        metavar="N",
+        help="how many verifications at a time (default: one for each core)",
+    )
+    parser.epilog = (
+        "Exit status: 0 all proved (or allowed to be unknown), 1 violated, 2 wrong usage, "
+        "3 inconclusive, 4 internal error."
+    )
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Run the command."""
+    check_inputs((arguments.manifest,))
+    from verifier.gate.document import report_json
+    from verifier.gate.manifest import read_manifest
+    from verifier.gate.table import report_text
+
+    manifest = read_manifest(arguments.manifest)
+    report = _checked(arguments, console, manifest, certify=False)
+    console.answer(report_json(report), report_text(report))
+    return report.status
+
+
+def _checked(
+    arguments: argparse.Namespace, console: Console, manifest: Manifest, *, certify: bool
+) -> Report:
+    """Run what the manifest asks for."""
+    from verifier.batch.pool import LocalPool
+    from verifier.batch.run import Run
+    from verifier.batch.store import opened
+    from verifier.cli.batch_progress import shown
+    from verifier.gate.gate import run_gate
+
+    folder = arguments.cache or manifest.path.parent / CACHE
+    pool = LocalPool(arguments.processes or usable_cores())
+    try:
+        with opened(folder) as store, shown("check", is_quiet=console.is_quiet) as progress:
+            return run_gate(manifest, Run(pool, store, progress), certify=certify)
+    finally:
+        pool.close()

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a manifest: jobs of a batch, whose stored outcomes are the cache, and then a judgement.
+
+An outcome is taken from the cache where all that it depends on is the same: the bytes of the files
+as they are (the import gate and a replay are about the file, not only about the graph in it), the
+options and the version. Certificates are checked anew in every run: whoever can write to a cache
+cannot forge a verdict that needs one.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from verifier.batch.job import Job
+from verifier.batch.results import Result
+from verifier.batch.reuse import jobs_of_zoo
+from verifier.batch.task import Outcome, Task, failure
+from verifier.gate.check import Certification, Check, Confirmation, Report, judge
+from verifier.version import version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from verifier.batch.job import Outcomes
+    from verifier.batch.run import Run
+    from verifier.gate.judgement import Policy
+    from verifier.gate.manifest import Manifest
+
+INPUTS = ("model.onnx", "property.vnnlib")
+_CERTIFIED = ("holds", "violated")
+
+
+def run_gate(manifest: Manifest, run: Run, *, certify: bool) -> Report:
+    """Do what a manifest asks for, and judge it.
+
+    Args:
+        manifest: What is asked.
+        run: Does jobs.
+        certify: Whether a verdict counts only with a certificate that the checker accepts.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    asked: list[tuple[Job, Policy]] = []
+    jobs: list[Job] = []
+    for entry in manifest.entries:
+        own = jobs_of_zoo(entry.zoo, certify=certify)
+        jobs += own
+        asked += [(job, entry.policy) for job in own if job.question is not None]
+    if certify:
+        jobs += [_confirmation(job) for job, _ in asked]
+    run.do(jobs)
+    checks = tuple(_check(job, run, policy, certify=certify) for job, policy in asked)
+    return Report(manifest, checks, started, time.monotonic() - clock, version())
+
+
+def _confirmation(job: Job) -> Job:
+    """Return the job that has the certificate of another job checked."""
+    make = partial(_checking, job)
+    return Job(_checked_by(job), (job.name,), make, is_repeated=True)
+
+
+def _checked_by(job: Job) -> str:
+    return f"check the certificate of {job.name}"
+
+
+def _checking(job: Job, outcomes: Outcomes) -> Task | Outcome:
+    certificate = outcomes[job.name].files.get("certificate")
+    if certificate is None:
+        return failure("there is no certificate")
+    return Task("check", {**_inputs(job, outcomes), "certificate.json.gz": certificate})
+
+
+def _inputs(job: Job, outcomes: Outcomes) -> Mapping[str, bytes]:
+    """Return the files that a job was about."""
+    task = job.make(outcomes)
+    if isinstance(task, Outcome):
+        return {}
+    return {name: task.files[name] for name in INPUTS}
+
+
+def _check(job: Job, run: Run, policy: Policy, *, certify: bool) -> Check:
+    assert job.question is not None  # noqa: S101 - chosen so
+    outcome = run.outcomes[job.name]
+    result = Result.of(job.question, outcome)
+    confirmation = None
+    if certify and result.verdict in _CERTIFIED:
+        confirmation = _confirmed(job, run.outcomes)
+    judgement, reason = judge(result, outcome, policy, confirmation)
+    return Check(
+        job.question,
+        judgement,
+        result.verdict,
+        reason,
+        result.seconds,
+        job.name in run.stored,
+        _inputs(job, run.outcomes),
+        outcome.document,
+        outcome.files.get("certificate"),
+        confirmation,
+    )
+
+
+def _confirmed(job: Job, outcomes: Outcomes) -> Confirmation:
+    """Return what the checker said."""
+    outcome, checked = outcomes[job.name], outcomes[_checked_by(job)]
+    if "certificate" not in outcome.files:
+        why = outcome.document["not_written"].get("certificate", "none was made")
+        return Confirmation(Certification.MISSING, why)
+    if checked.error:
+        return Confirmation(Certification.REJECTED, checked.error)
+    told = checked.document
+    if not told["accepted"]:
+        return Confirmation(Certification.REJECTED, told["reason"], told["run_seconds"])
+    if told["verdict"] != outcome.document["verdict"]:
+        reason = f"it proves {told['verdict']}, not {outcome.document['verdict']}"
+        return Confirmation(Certification.REJECTED, reason, told["run_seconds"])
+    return Confirmation(Certification.ACCEPTED, "", told["run_seconds"])
