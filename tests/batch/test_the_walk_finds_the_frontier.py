@@ -52,7 +52,7 @@ def test_every_corner_of_a_monotone_frontier_is_reached(
         if height >= 0 and (a == first or heights[a + 1] < height)
     }
     assert corners <= held
-    assert tried <= first + second + 2
+    assert tried <= first + second + 1
 
 
 def zoo(folder: Path, bounds: list[float]) -> Zoo:

@@ -174,6 +174,48 @@ def test_a_table_of_the_competition_is_answered_row_by_row(tmp_path: Path) -> No
     assert "missing.vnnlib: cannot be read: No such file" in done.errors
 
 
+AXES = """
+[[frontier]]
+method = "magnitude_pruning"
+options = { sparsity = [0.05, 0.1, 0.9] }
+[[frontier]]
+method = "integer_quantisation"
+options = { bits = [16, 8] }
+"""
+
+
+@pytest.mark.slow
+def test_the_strongest_compression_that_holds_is_found_and_drawn(zoo: Path, tmp_path: Path) -> None:
+    text = ZOO[: ZOO.index("[[compressions]]")].replace("*.vnnlib", "above.vnnlib") + AXES
+    zoo.write_text(text, encoding="utf-8")
+    out, figure = tmp_path / "out.csv", tmp_path / "frontier.svg"
+
+    done = run(*words(zoo, out, "--frontier", str(figure), "--format", "json"))
+
+    assert done.status == 0, done.errors
+    answered = {(row[1], row[4]) for row in rows(out)}
+    found = done.document["frontiers"]
+    assert sorted(found) == [f"n{number}.onnx" for number in range(NETWORKS)]
+    for network, frontier in found.items():
+        holding = [tried["relative_size"] for tried in frontier["tried"] if tried["all_hold"]]
+        assert len(frontier["tried"]) <= 3 + 2 + 1
+        best = frontier["strongest"]
+        if best is None:
+            assert holding == []
+            continue
+        assert best["relative_size"] == min(holding)
+        assert (f"{network} ({', '.join(best['steps'])})", "unsat") in answered
+    assert found["n0.onnx"]["strongest"]["relative_size"] < 0.5
+    assert figure.read_bytes().startswith(b"<?xml")
+
+
+def test_a_search_of_the_strongest_needs_axes(zoo: Path, tmp_path: Path) -> None:
+    done = run(*words(zoo, tmp_path / "out.csv", "--frontier", str(tmp_path / "f.svg")))
+
+    assert done.status == 2
+    assert "--frontier needs [[frontier]]" in done.errors
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
