@@ -43,7 +43,7 @@ from verifier.cli.console import Console
 from verifier.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 COMMANDS = (
     demo,
@@ -120,8 +120,11 @@ def make_parser() -> Parser:
         ),
         epilog="Exit status: 0 answered, 2 wrong usage, 3 refused, 4 internal error.",
     )
-    parser.add_argument("--version", action=_Version)
-    parser.add_argument("--name", action=_Name, help="print the solver's name and exit")
+    parser.add_argument(
+        "--version", action=_Told, tell=_versioned, help="print the version and exit"
+    )
+    # As the solver interface of VNN-LIB 2.0 asks.
+    parser.add_argument("--name", action=_Told, tell=str, help="print the solver's name and exit")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Parser
     )
@@ -130,11 +133,18 @@ def make_parser() -> Parser:
     return parser
 
 
-class _Name(argparse.Action):
-    """Prints the solver's name, as the solver interface of VNN-LIB 2.0 asks."""
+class _Told(argparse.Action):
+    """An option that prints a line and ends; what it prints is looked up only when asked for."""
 
-    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:  # noqa: A002 - theirs
+    def __init__(
+        self,
+        option_strings: list[str],
+        dest: str,
+        help: str,  # noqa: A002 - theirs
+        tell: Callable[[str], str],
+    ) -> None:
         super().__init__(option_strings, dest, nargs=0, help=help)
+        self._tell = tell
 
     def __call__(
         self,
@@ -144,28 +154,14 @@ class _Name(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         del namespace, values, option_string
-        sys.stdout.write(f"{parser.prog}\n")
+        sys.stdout.write(f"{self._tell(parser.prog)}\n")
         parser.exit()
 
 
-class _Version(argparse.Action):
-    """Prints the version; looked up only when asked for."""
+def _versioned(name: str) -> str:
+    from verifier.version import version
 
-    def __init__(self, option_strings: list[str], dest: str) -> None:
-        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> None:
-        del namespace, values, option_string
-        from verifier.version import version
-
-        sys.stdout.write(f"{parser.prog} {version()}\n")
-        parser.exit()
+    return f"{name} {version()}"
 
 
 if __name__ == "__main__":
