@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 INK, MUTED, FAINT = "#1f2933", "#66707d", "#e3e6ea"
 COLOURS = {"holds": "#0f6b4f", "violated": "#b93815", "open": "#b8860b"}
 MARKERS = {"holds": "o", "violated": "X", "open": "D"}
+LANES = {"holds": -0.16, "open": 0.0, "violated": 0.16}
+"""Where in its row each kind lies, so that close sizes with different verdicts stay apart."""
+
 WORDS = {
     "holds": "all properties hold",
     "violated": "one is violated",
@@ -32,10 +35,10 @@ def draw(frontiers: Mapping[str, Sequence[Tried]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     rows = len(frontiers)
-    height = 1.9 + 0.62 * rows
+    height = 1.9 + 0.8 * rows
     figure = Figure(figsize=(11.0, height), dpi=140, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.2, 0.85 / height, 0.76, 0.62 * rows / height))
+    axes = figure.add_axes((0.2, 0.85 / height, 0.76, 0.8 * rows / height))
     for row, tried in enumerate(frontiers.values()):
         _draw_row(axes, row, tried)
     axes.set_yticks(range(rows), [PurePath(name).stem for name in frontiers], color=INK)
@@ -65,14 +68,23 @@ def _draw_row(axes: Axes, row: int, tried: Sequence[Tried]) -> None:
     axes.axhline(row, color=FAINT, lw=1.2, zorder=0)
     for each in tried:
         kind = kind_of(each)
-        axes.scatter(each.size, row, s=62, color=COLOURS[kind], marker=MARKERS[kind], zorder=2)
+        axes.scatter(
+            each.size,
+            row + LANES[kind],
+            s=78,
+            color=COLOURS[kind],
+            marker=MARKERS[kind],
+            edgecolors="white",
+            linewidths=0.8,
+            zorder=2,
+        )
     best = strongest(tried)
     text = "none satisfies all properties" if best is None else best.subject.change or "original"
     place = 0.5 if best is None else best.size
     axes.annotate(
         text,
-        (place, row),
-        xytext=(0, -15),
+        (place, row + LANES["holds"]),
+        xytext=(0, 9),
         textcoords="offset points",
         ha="left" if place < 0.5 else "right",
         color=MUTED if best is None else COLOURS["holds"],
