@@ -170,7 +170,8 @@ def _network(declared: NetworkDeclaration, path: Path, content: bytes) -> Networ
 
     parts = (declared.inputs, declared.outputs, declared.hidden)
     with refusals_of(path):
-        network = Network.of(path, flattened(content, *map(wanted, parts)))
+        vectors = flattened(content, *map(wanted, parts))
+    network = Network.of(path, vectors)
     for what, tensors, width in (
         ("inputs", declared.inputs, network.graph.input_width),
         ("outputs", declared.results, network.graph.output_width),

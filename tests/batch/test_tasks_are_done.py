@@ -103,6 +103,16 @@ def test_a_network_without_a_name_is_the_one_that_the_query_declares(prop: bytes
     assert done.document["verdict"] == ("holds" if prop == HOLDS else "violated")
 
 
+def test_a_network_that_a_query_cannot_use_is_named_once() -> None:
+    files = {"query.vnnlib": HOLDS, "a.onnx": b"none"}
+
+    done = execute(Task("query", files, {"networks": {"": "a.onnx"}}))
+
+    assert done.error.startswith("a.onnx: ")
+    assert done.error.count("a.onnx") == 1
+    assert not done.is_crash
+
+
 def test_time_that_is_spent_is_an_honest_unknown() -> None:
     done = verify(HOLDS, timeout_seconds=1e-9)
 
