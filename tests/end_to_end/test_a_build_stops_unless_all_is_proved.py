@@ -17,6 +17,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.cli.running import run
 from tests.end_to_end.scratch_repository import ROOT, Repository
 
 if TYPE_CHECKING:
@@ -132,3 +133,17 @@ def test_the_hooks_look_at_all_that_a_verdict_depends_on() -> None:
 def test_no_input_of_the_action_becomes_part_of_a_command() -> None:
     for step in document("action.yml")["runs"]["steps"]:
         assert "${{" not in step.get("run", "")
+
+
+def test_the_example_stops_at_the_one_property_that_is_violated(tmp_path: Path) -> None:
+    words = ("check", ROOT / "examples" / "digits" / "mucg4.toml", "--cache", tmp_path / "cache")
+
+    ended = run(*words, "--format", "json")
+
+    checks = ended.document["checks"]
+    assert ended.status == 1
+    assert len(checks) == 3 * 8
+    failed = {check["property"] for check in checks if check["judgement"] != "passed"}
+    assert failed == {"properties/digit_7_epsilon_0.124.vnnlib"}
+    reused = [check for check in checks if check["reuse"] is not None]
+    assert len(reused) == 2 * 7
