@@ -15,7 +15,7 @@ from tests.batch.at_once import AtOnce, Heard
 from tests.cli.running import HOLDS_FROM, VIOLATED_UP_TO, network_bytes, property_text
 from verifier.batch.run import Run
 from verifier.batch.store import opened
-from verifier.batch.task import Outcome, crash
+from verifier.batch.task import Outcome, crash, failure
 from verifier.batch.work import execute
 from verifier.gate.gate import run_gate
 from verifier.gate.manifest import read_manifest
@@ -36,6 +36,9 @@ timeout_seconds = 60
 original = "network.onnx"
 properties = ["holds.vnnlib", "violated.vnnlib"]
 """
+HOSTILE_NETWORK = "n | `a` ``b`` [x](y) <b>&\"' @c #1 {0} \x1b[31m \ufffe \udcff é.onnx"
+HOSTILE_PROPERTY = "p `\n## head\r]]> 100%.vnnlib"
+HOSTILE_REASON = "```\n</failure> ]]> <script> \x00 \udc80 | `x`"
 ALL_KINDS = """
 timeout_seconds = 60
 [[networks]]
@@ -97,7 +100,33 @@ class Setting:
         pool = AtOnce(do=self.do)
         self.pools.append(pool)
         with opened(self.folder / "kept") as store, closing(pool):
-            return run_gate(read_manifest(self.manifest), Run(pool, store, Heard()), certify=certify)
+            return run_gate(
+                read_manifest(self.manifest), Run(pool, store, Heard()), certify=certify
+            )
+
+
+def hostile_setting(folder: Path) -> Setting:
+    """Return a setting whose files have the worst names there can be, and a reason to match."""
+    manifest = """
+    timeout_seconds = 60
+    [[networks]]
+    original = "n |*.onnx"
+    properties = ["p `*.vnnlib"]
+    [[networks]]
+    original = "network.onnx"
+    properties = ["p `*.vnnlib"]
+    """
+    setting = Setting.make(folder, manifest, _hostile)
+    (folder / HOSTILE_NETWORK).write_bytes(network_bytes(seed=4))
+    text = property_text(CONDITIONS["violated"])
+    (folder / HOSTILE_PROPERTY).write_text(text, encoding="utf-8")
+    return setting
+
+
+def _hostile(task: Task) -> Outcome:
+    if task.files["model.onnx"] == network_bytes():
+        return execute(task)
+    return failure(HOSTILE_REASON)
 
 
 def as_named(task: Task) -> Outcome:

@@ -103,7 +103,10 @@ def test_a_variant_that_is_a_file_has_the_map_that_lies_beside_it(folder: Path) 
         ("semantics = []\n" + WHOLE, "semantics: [] is not one of: real"),
         (NETWORK, "network 1: timeout_seconds: None is not a positive number of seconds"),
         (WHOLE + OTHER + "timeout_seconds = 0", "network 2: timeout_seconds: 0 is not a positive"),
-        (WHOLE + "unknown = 'pass'", "network 1: unknown: 'pass' is not one of: inconclusive, fail"),
+        (
+            WHOLE + "unknown = 'pass'",
+            "network 1: unknown: 'pass' is not one of: inconclusive, fail",
+        ),
         (WHOLE.replace("original", "model"), "network 1: 'model' is not known; known: compr"),
         (HEAD + "[[networks]]\nproperties = ['*']", "network 1: original: give the name of a file"),
         (WHOLE.replace("a.onnx", "*.onnx"), "network 1: original: 'onnx/*.onnx' matches 2 files"),
@@ -117,7 +120,10 @@ def test_a_variant_that_is_a_file_has_the_map_that_lies_beside_it(folder: Path) 
             WHOLE + "variants = ['made/one/model.onnx', 'made/*/model.onnx']",
             "network 1: variants: made/one/model.onnx is there twice",
         ),
-        (WHOLE + "variants = [{ map = 'x' }]", "network 1: variants: 'map' is not known; known: mo"),
+        (
+            WHOLE + "variants = [{ map = 'x' }]",
+            "network 1: variants: 'map' is not known; known: mo",
+        ),
         (
             WHOLE + "variants = [{ model = 'onnx/b.onnx' }]",
             "network 1: neuron_map: give the name of a file",

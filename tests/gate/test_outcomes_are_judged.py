@@ -48,7 +48,9 @@ def test_every_kind_of_outcome_has_its_judgement(all_kinds: Report) -> None:
         ("strict.onnx", "late.vnnlib"): (Judgement.FAILED, LIMIT),
     }
     assert all_kinds.status == 4
-    assert all_kinds.summary == "11 checks: 2 passed, 1 allowed, 3 inconclusive, 3 failed, 2 crashed"
+    assert (
+        all_kinds.summary == "11 checks: 2 passed, 1 allowed, 3 inconclusive, 3 failed, 2 crashed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def without_acceptance(task: Task) -> Outcome:
 
 def with_another_verdict(task: Task) -> Outcome:
     done = execute(task)
-    return Outcome(done.document | {"verdict": "violated"}) if task.command == "check" else done
+    return Outcome({**done.document, "verdict": "violated"}) if task.command == "check" else done
 
 
 def with_a_crash(task: Task) -> Outcome:
@@ -170,7 +172,7 @@ def without_certificate(task: Task) -> Outcome:
     if task.command == "check":
         return done
     missing = {"certificate": "it would be longer than 256 MiB"}
-    return Outcome(done.document | {"not_written": missing})
+    return Outcome({**done.document, "not_written": missing})
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,6 @@ def report_sarif(report: Report) -> str:
         "originalUriBaseIds": {
             SOURCE_ROOT: {"description": {"text": "The root of the repository."}}
         },
-        "columnKind": "unicodeCodePoints",
         "results": [_result(finding, places.of(finding.check)) for finding in findings],
         "properties": {
             "semantics": str(report.manifest.semantics),
@@ -119,7 +118,6 @@ def _driver(report: Report) -> dict[str, Any]:
     return {
         "name": "mucg4",
         "version": report.version,
-        "shortDescription": {"text": "Formal verification of compressed neural networks."},
         "rules": [
             {
                 "id": kind.name_in_reports,
