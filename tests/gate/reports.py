@@ -37,7 +37,7 @@ original = "network.onnx"
 properties = ["holds.vnnlib", "violated.vnnlib"]
 """
 HOSTILE_NETWORK = "n | `a` ``b`` [x](y) <b>&\"' @c #1 {0} \x1b[31m \ufffe \udcff é.onnx"
-HOSTILE_PROPERTY = "p `\n## head\r]]> 100%.vnnlib"
+HOSTILE_PROPERTY = "p `\n## head\r]]> 100% \udcff.vnnlib"
 HOSTILE_REASON = "```\n</failure> ]]> <script> \x00 \udc80 | `x`"
 ALL_KINDS = """
 timeout_seconds = 60

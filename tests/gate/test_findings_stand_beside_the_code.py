@@ -64,4 +64,4 @@ def test_what_is_proved_leaves_an_empty_list(tmp_path: Path) -> None:
 def test_names_that_are_no_text_become_text(hostile: Report) -> None:
     for issue in issues(hostile):
         assert issue["description"].isprintable()
-        assert issue["location"]["path"] == "p `\\n## head\\r]]> 100%.vnnlib"
+        assert issue["location"]["path"] == "p `\\n## head\\r]]> 100% \\udcff.vnnlib"

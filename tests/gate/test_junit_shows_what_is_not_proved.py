@@ -143,7 +143,7 @@ def test_no_name_breaks_the_document(hostile: Report) -> None:
     assert str(refused.classname) == (
         "n | `a` ``b`` [x](y) <b>&\"' @c #1 {0} \\x1b[31m \\ufffe \\udcff é.onnx"
     )
-    assert str(refused.name) == "p `\\n## head\\r]]> 100%.vnnlib"
+    assert str(refused.name) == "p `\\n## head\\r]]> 100% \\udcff.vnnlib"
     (result,) = refused.result
     assert result.message.endswith("```\\n</failure> ]]> <script> \\x00 \\udc80 | `x`")
     assert [type(result) for result in violated.result] == [Failure]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -14,6 +15,7 @@ from sarif_pydantic import Sarif
 
 from tests.cli.running import network_bytes, property_text
 from tests.gate.reports import HOSTILE_PROPERTY, LIMIT, ONE, Setting, as_named
+from verifier.gate import place as place_module
 from verifier.gate.sarif import FINGERPRINTS, report_sarif
 
 if TYPE_CHECKING:
@@ -144,6 +146,33 @@ def test_a_compressed_property_has_its_first_line(tmp_path: Path) -> None:
     assert place(result) == ("packed.vnnlib.gz", 1)
 
 
+def test_each_property_is_read_once(all_kinds: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def nothing(content: bytes) -> None:
+        asked.append(content)
+
+    monkeypatch.setattr(place_module, "_assertion", nothing)
+
+    lines = {place(result)[1] for result in read(all_kinds).results}
+
+    assert lines == {1}
+    assert len(asked) == len(set(asked)) == 4
+
+
+def test_a_network_that_is_missing_hides_no_line_of_others(tmp_path: Path) -> None:
+    setting = Setting.make(tmp_path, VIOLATED + 'variants = ["allowed.onnx"]\n')
+    (tmp_path / "network.onnx").write_bytes(b"\x1f\x8b")
+
+    report = setting.run()
+
+    assert dict(report.checks[0].inputs) == {}
+    refused, violated = read(report).results
+    assert refused.rule_id == "mucg4/refused"
+    assert violated.rule_id == "mucg4/violated"
+    assert place(violated) == ("violated.vnnlib", 12)
+
+
 @pytest.mark.parametrize(
     ("repository", "expected"), [(".", "violated.vnnlib"), ("..", "a%20b/violated.vnnlib")]
 )
@@ -179,7 +208,7 @@ def test_a_name_of_any_bytes_is_a_reference_that_leads_back_to_it(hostile: Repor
     assert len(run.results) == 2
     for result in run.results:
         uri, _ = place(result)
-        assert unquote_to_bytes(uri) == HOSTILE_PROPERTY.encode()
+        assert unquote_to_bytes(uri) == os.fsencode(HOSTILE_PROPERTY)
         assert uri.isascii()
         assert "](" not in result.message.text
         assert result.message.text.isprintable()

@@ -71,18 +71,19 @@ def _seconds(check: Check) -> float:
 
 
 def _add_case(suite: ET.Element, check: Check, places: Places) -> None:
-    question, place = check.question, places.of(check)
+    question = check.question
     case = ET.SubElement(
         suite,
         "testcase",
         classname=one_line(str(question.subject)),
         name=one_line(question.prop),
         time=f"{_seconds(check):.3f}",
-        file=one_line(place.path),
-        line=str(place.line),
+        file=one_line(places.path(question.prop)),
     )
     finding = Finding.of(check)
     if finding is not None:
+        place = places.of(check)
+        case.set("line", str(place.line))
         element = ET.SubElement(case, _ELEMENTS[check.judgement])
         element.set("type", finding.kind)
         element.set("message", finding.sentence)

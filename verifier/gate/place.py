@@ -17,7 +17,7 @@ from urllib.parse import quote
 from verifier.errors import VerifierError
 from verifier.spec.assertion_place import OutputAssertion
 from verifier.spec.s_expression import Source
-from verifier.spec.vnnlib_reader import GZIP_MAGIC, text_of
+from verifier.spec.vnnlib_reader import text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,41 +57,40 @@ class Places:
         folder = manifest.path.resolve().parent
         self._folder = folder.relative_to(_root(folder)).as_posix()
         self._manifest = manifest
-        self._assertions: dict[str, OutputAssertion | None] = {}
+        self._assertions: dict[bytes, OutputAssertion | None] = {}
 
     @property
     def manifest(self) -> str:
         """The manifest's path from the root."""
-        return self._path(self._manifest.path.name)
+        return self.path(self._manifest.path.name)
 
     def of(self, check: Check) -> Place:
         """Return the place of the assertion over outputs of a check's property.
 
         Where a counterexample satisfies one part of it, the place of that part.
         """
-        name = check.question.prop
-        if name not in self._assertions:
-            self._assertions[name] = _assertion(check)
-        assertion = self._assertions[name]
+        path = self.path(check.question.prop)
+        content = check.inputs.get("property.vnnlib", b"")
+        if content not in self._assertions:
+            self._assertions[content] = _assertion(content)
+        assertion = self._assertions[content]
         if assertion is None:
-            return Place(self._path(name), 1, "")
+            return Place(path, 1, "")
         found = check.counterexample
         point = None
         if found is not None:
             point = tuple(map(Fraction, found["input"])), tuple(map(Fraction, found["output"]))
         line = assertion.line(point)
         text = assertion.terms.source.text.split("\n")[line - 1].strip()
-        return Place(self._path(name), line, text)
+        return Place(path, line, text)
 
-    def _path(self, name: str) -> str:
+    def path(self, name: str) -> str:
+        """Return the path from the root of a file that the manifest names."""
         return os.path.normpath(f"{self._folder}/{name}").replace(os.sep, "/")
 
 
-def _assertion(check: Check) -> OutputAssertion | None:
-    """Return the assertion over outputs; nothing where the file has none that can be read."""
-    content = check.inputs.get("property.vnnlib")
-    if content is None or content.startswith(GZIP_MAGIC):
-        return None
+def _assertion(content: bytes) -> OutputAssertion | None:
+    """Return the assertion over outputs; nothing where no text has one, as in a packed file."""
     try:
         return OutputAssertion.of(Source("", text_of(content, "")))
     except VerifierError:

@@ -48,7 +48,7 @@ __all__ = [
     "text_of",
 ]
 
-GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_MAGIC = b"\x1f\x8b"
 _NAME = re.compile(r"([XY])_(0|[1-9][0-9]{0,8})")
 _VERSION_2 = re.compile(r"(?:\s|;[^\n]*)*+\(\s*(?:vnnlib-version|declare-network)\b")
 
@@ -125,7 +125,7 @@ def _text(path: Path, limits: ReaderLimits) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(limits.file_bytes + 1)
-        if content.startswith(GZIP_MAGIC):
+        if content.startswith(_GZIP_MAGIC):
             with gzip.GzipFile(fileobj=io.BytesIO(content)) as unpacked:
                 content = unpacked.read(limits.file_bytes + 1)
     except (OSError, EOFError, zlib.error) as error:
