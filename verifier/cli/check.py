@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.cli.arguments import add_command, count, usable_cores
-from verifier.cli.files import check_inputs
+from verifier.cli.files import check_inputs, check_outputs, write
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from verifier.cli.arguments import Commands
     from verifier.cli.console import Console
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
     from verifier.gate.manifest import Manifest
 
 CACHE = ".mucg4-cache"
+OUTPUTS = {
+    "json": "the report as JSON, as --format json prints it",
+    "junit": "the report as JUnit XML, for services of continuous integration",
+    "sarif": "what is not passed as SARIF 2.1.0, for code scanning",
+    "gitlab": "what is not passed as GitLab's code quality JSON",
+    "markdown": "the report as Markdown, for $GITHUB_STEP_SUMMARY for example",
+}
 
 
 def register(commands: Commands) -> None:
@@ -43,6 +52,8 @@ def register(commands: Commands) -> None:
         metavar="N",
         help="how many verifications at a time (default: one for each core)",
     )
+    for name, what in OUTPUTS.items():
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {what}")
     parser.epilog = (
         "Exit status: 0 all proved (or allowed to be unknown), 1 violated, 2 wrong usage, "
         "3 inconclusive, 4 internal error."
@@ -57,7 +68,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from verifier.gate.table import report_text
 
     manifest = read_manifest(arguments.manifest)
+    outputs = {name: getattr(arguments, name) for name in OUTPUTS}
+    check_outputs(outputs.values(), manifest.files)
     report = _checked(arguments, console, manifest, certify=False)
+    _write(report, outputs)
     console.answer(report_json(report), report_text(report))
     return report.status
 
@@ -79,3 +93,16 @@ def _checked(
             return run_gate(manifest, Run(pool, store, progress), certify=certify)
     finally:
         pool.close()
+
+
+def _write(report: Report, outputs: Mapping[str, Path | None]) -> None:
+    """Write the report in the forms that are asked for, whatever the checks have come to."""
+    from verifier.gate.outputs import WRITERS
+
+    for name, path in outputs.items():
+        if path is not None:
+            write(path, partial(_text, text=WRITERS[name](report)))
+
+
+def _text(place: Path, text: str) -> None:
+    place.write_text(text, encoding="utf-8", newline="")

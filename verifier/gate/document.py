@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
+
+from verifier.gate.words import unicode_text
 
 if TYPE_CHECKING:
     from verifier.gate.check import Check, Report
@@ -24,7 +27,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "exit_status": report.status,
         "semantics": str(manifest.semantics),
         "manifest": {
-            "name": manifest.path.name,
+            "name": unicode_text(manifest.path.name),
             "sha256": hashlib.sha256(manifest.content).hexdigest(),
         },
         "counts": {str(word): number for word, number in report.counts.items()},
@@ -32,18 +35,23 @@ def report_json(report: Report) -> dict[str, Any]:
     }
 
 
+def report_json_text(report: Report) -> str:
+    """Return the same as a file."""
+    return json.dumps(report_json(report), allow_nan=False) + "\n"
+
+
 def _check_json(check: Check) -> dict[str, Any]:
     subject, confirmation = check.question.subject, check.confirmation
     return {
-        "name": check.name,
-        "network": subject.network,
-        "steps": [str(step) for step in subject.steps],
-        "property": check.question.prop,
+        "name": unicode_text(check.name),
+        "network": unicode_text(subject.network),
+        "steps": [unicode_text(str(step)) for step in subject.steps],
+        "property": unicode_text(check.question.prop),
         "network_sha256": check.sha256("model.onnx") or None,
         "property_sha256": check.sha256("property.vnnlib") or None,
         "judgement": str(check.judgement),
         "verdict": check.verdict,
-        "reason": check.reason,
+        "reason": unicode_text(check.reason),
         "seconds": round(check.seconds, 6),
         "is_cached": check.is_cached,
         "reuse": check.reuse,

@@ -71,6 +71,19 @@ class Manifest:
     semantics: Semantics
     entries: tuple[Entry, ...]
 
+    @property
+    def files(self) -> Iterator[Path]:
+        """The manifest and all files that it names."""
+        yield self.path
+        for entry in self.entries:
+            for name in (*entry.zoo.networks, *entry.zoo.properties):
+                yield entry.zoo.folder / name
+            for change in {change for steps in entry.zoo.variants for change in steps}:
+                if isinstance(change, Given):
+                    yield entry.zoo.folder / change.model
+                    if change.neuron_map:
+                        yield entry.zoo.folder / change.neuron_map
+
 
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest.

@@ -23,7 +23,7 @@ from verifier.ir.evaluate import evaluate_exactly
 from verifier.spec.vnnlib_reader import check_fits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -64,6 +64,13 @@ class Replay:
     deviation: float
     problem: str = ""
 
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Replay:
+        """Return the replay that ``json`` has written."""
+        fields = {name: document[name] for name in cls.__dataclass_fields__}
+        numbers = {name: tuple(map(float, document[name])) for name in ("input", "output")}
+        return cls(**(fields | numbers | {"deviation": float(document["deviation"])}))
+
     def json(self) -> dict[str, Any]:
         """Return the replay as JSON values; floats that JSON lacks become strings."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -87,6 +94,15 @@ class Counterexample:
     input: tuple[Fraction, ...]
     output: tuple[Fraction, ...]
     replay: tuple[Replay, ...] = ()
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Counterexample:
+        """Return the counterexample that ``json`` has written."""
+        return cls(
+            tuple(map(Fraction, document["input"])),
+            tuple(map(Fraction, document["output"])),
+            tuple(map(Replay.of, document["replay"])),
+        )
 
     @property
     def is_confirmed_in_floats(self) -> bool:
@@ -153,12 +169,13 @@ def violates(prop: Property, x: Sequence[Fraction], y: Sequence[Fraction]) -> bo
         # Cases share boxes; a box with thousands of entries is compared once.
         if id(case.box) not in inside:
             inside[id(case.box)] = is_inside(case.box, x)
-        if inside[id(case.box)] and all(_is_met(c, x, y) for c in case.constraints):
+        if inside[id(case.box)] and all(is_met(c, x, y) for c in case.constraints):
             return True
     return False
 
 
-def _is_met(constraint: LinearConstraint, x: Sequence[Fraction], y: Sequence[Fraction]) -> bool:
+def is_met(constraint: LinearConstraint, x: Sequence[Fraction], y: Sequence[Fraction]) -> bool:
+    """Whether a row holds at input ``x`` with output ``y``."""
     value = sum((c * x[i] for i, c in constraint.inputs), Fraction())
     value += sum((c * y[j] for j, c in constraint.outputs), Fraction())
     return value < constraint.bound if constraint.strict else value <= constraint.bound

@@ -64,10 +64,13 @@ class Source:
         """Return the error for a word that the dialect does not have."""
         return (self.malformed if dialect.is_closed else self.unsupported)(offset, message)
 
+    def line(self, offset: int) -> int:
+        """Return the number of the line, from 1, that has a place of the text."""
+        return self.text.count("\n", 0, offset) + 1
+
     def _place(self, offset: int) -> str:
-        line = self.text.count("\n", 0, offset) + 1
         column = offset - self.text.rfind("\n", 0, offset)
-        return f"{self.name}:{line}:{column}"
+        return f"{self.name}:{self.line(offset)}:{column}"
 
 
 def shown(text: str) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from verifier.spec.query import NetworkDeclaration, Tensor
     from verifier.spec.reader_limits import ReaderLimits
-    from verifier.spec.s_expression import Source
+    from verifier.spec.s_expression import Expression, Source
 
 _MAJOR = "2"
 
@@ -101,29 +101,64 @@ def read_query_text(text: QueryText, limits: ReaderLimits) -> Query:
         PropertyError: An assertion is malformed, a limit is exceeded, or an input has no bound.
         UnsupportedError: The text says something that is not modelled.
     """
-    source, networks = text.source, text.networks
-    inputs = Row(tuple(t for network in networks for t in network.inputs))
-    results = Row(tuple(t for network in networks for t in network.results))
-    _check_modelled(source, (*inputs.tensors, *results.tensors))
-    names = _Names.of(source, inputs, results)
-    shared: Sequence[int] = range(inputs.width)
-    if len(networks) > 1:
-        shared = _shared(names, text.assertions, inputs.width)
-    count = len(set(shared))
+    rows = _Rows.of(text)
+    count = len(set(rows.shared))
     first: dict[int, int] = {}
-    for entry, position in enumerate(shared):
+    for entry, position in enumerate(rows.shared):
         first.setdefault(position, entry)
+    terms = TermReader(text.source, VERSION_2, limits, rows.variable)
+    formula = AllOf(tuple(read_formula(terms, group.items[1]) for group in text.assertions))
+    name = text.source.name
+    cases = cases_of(formula, count, name, limits, lambda i: rows.inputs.entry(first[i]))
+    prop = Property(count, rows.results.width, cases)
+    return Query(2, text.networks, tuple(rows.shared), prop)
 
-    def variable(atom: Atom) -> Variable | None:
-        found = names.entry(atom)
+
+def asserted_in_text(
+    text: QueryText, limits: ReaderLimits
+) -> Iterator[tuple[TermReader, Expression]]:
+    """Yield the expressions that a text asserts, in order, each with what reads its terms.
+
+    Raises:
+        UnsupportedError: The text declares something that is not modelled.
+    """
+    terms = TermReader(text.source, VERSION_2, limits, _Rows.of(text).variable)
+    for group in text.assertions:
+        yield terms, group.items[1]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """All inputs and all results of a text, each in a row.
+
+    Attributes:
+        inputs: The entries of all inputs.
+        results: The entries of all outputs and hidden nodes.
+        names: Which of them a token names.
+        shared: For each input entry, which input it is.
+    """
+
+    inputs: Row
+    results: Row
+    names: _Names
+    shared: Sequence[int]
+
+    @classmethod
+    def of(cls, text: QueryText) -> _Rows:
+        inputs = Row(tuple(t for network in text.networks for t in network.inputs))
+        results = Row(tuple(t for network in text.networks for t in network.results))
+        _check_modelled(text.source, (*inputs.tensors, *results.tensors))
+        names = _Names.of(text.source, inputs, results)
+        shared: Sequence[int] = range(inputs.width)
+        if len(text.networks) > 1:
+            shared = _shared(names, text.assertions, inputs.width)
+        return cls(inputs, results, names, shared)
+
+    def variable(self, atom: Atom) -> Variable | None:
+        found = self.names.entry(atom)
         if found is None or found.is_output:
             return found
-        return Variable(is_output=False, position=shared[found.position])
-
-    terms = TermReader(source, VERSION_2, limits, variable)
-    formula = AllOf(tuple(read_formula(terms, group.items[1]) for group in text.assertions))
-    cases = cases_of(formula, count, source.name, limits, lambda i: inputs.entry(first[i]))
-    return Query(2, networks, tuple(shared), Property(count, results.width, cases))
+        return Variable(is_output=False, position=self.shared[found.position])
 
 
 def _check_modelled(source: Source, tensors: Sequence[Tensor]) -> None:

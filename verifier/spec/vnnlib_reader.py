@@ -28,22 +28,24 @@ from verifier.spec.property import Property
 from verifier.spec.query import NetworkDeclaration, Query, Tensor
 from verifier.spec.reader_limits import DEFAULT_LIMITS, ReaderLimits
 from verifier.spec.s_expression import Atom, Source, groups, shown
-from verifier.spec.vnnlib2_reader import parse_text, read_query_text
+from verifier.spec.vnnlib2_reader import asserted_in_text, parse_text, read_query_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from verifier.ir.graph import Graph
-    from verifier.spec.formula import Formula
-    from verifier.spec.s_expression import Group
+    from verifier.spec.s_expression import Expression, Group
 
 __all__ = [
     "ReaderLimits",
+    "asserted",
     "check_fits",
     "parse_query",
     "parse_vnnlib",
     "read_query",
     "read_vnnlib",
+    "text_of",
 ]
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -132,34 +134,68 @@ def _text(path: Path, limits: ReaderLimits) -> str:
     if len(content) > limits.file_bytes:
         msg = f"{path}: the text is longer than {limits.file_bytes} bytes (limit 'file_bytes')"
         raise PropertyError(msg)
+    return text_of(content, str(path))
+
+
+def text_of(content: bytes, source: str) -> str:
+    """Return the text of a file that is not compressed.
+
+    Raises:
+        PropertyError: It is not UTF-8.
+    """
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        msg = f"{path}: not UTF-8 text: {error}"
+        msg = f"{source}: not UTF-8 text: {error}"
         raise PropertyError(msg) from error
+
+
+def asserted(
+    source: Source, limits: ReaderLimits = DEFAULT_LIMITS
+) -> Iterator[tuple[TermReader, Expression]]:
+    """Yield the expressions that a text asserts, in order, each with what reads its terms.
+
+    Raises:
+        PropertyError: The text is malformed or exceeds a limit.
+        UnsupportedError: The text says something that is not modelled.
+    """
+    if _VERSION_2.match(source.text) is None:
+        return _asserted_in_version_1(source, limits, {})
+    return asserted_in_text(parse_text(source, limits), limits)
 
 
 def _parse_version_1(source: Source, limits: ReaderLimits) -> Query:
     variables: dict[str, Variable] = {}
+    formula = AllOf(
+        tuple(
+            read_formula(terms, expression)
+            for terms, expression in _asserted_in_version_1(source, limits, variables)
+        )
+    )
+    inputs = _width(source, variables, is_output=False)
+    outputs = _width(source, variables, is_output=True)
+    cases = cases_of(formula, inputs, source.name, limits, "X_{}".format)
+    tensors = ((Tensor("X", REAL, (inputs,)),), (), (Tensor("Y", REAL, (outputs,)),))
+    network = NetworkDeclaration("", *tensors)
+    return Query(1, (network,), range(inputs), Property(inputs, outputs, cases))
+
+
+def _asserted_in_version_1(
+    source: Source, limits: ReaderLimits, variables: dict[str, Variable]
+) -> Iterator[tuple[TermReader, Expression]]:
+    """Yield what is asserted; what is declared goes into ``variables`` on the way."""
     terms = TermReader(source, VERSION_1, limits, lambda atom: variables.get(atom.text))
-    asserted: list[Formula] = []
     for group in groups(source, VERSION_1, limits):
         match group.head:
             case "declare-const":
                 _declare(source, group, variables)
             case "assert":
-                asserted.append(_asserted(terms, group))
+                yield terms, _operand(source, group)
             case "":
                 raise source.malformed(group.offset, "a command starts with its name")
             case head:
                 msg = f"the command {shown(head)} is not supported; supported: declare-const assert"
                 raise source.unsupported(group.offset, msg)
-    inputs = _width(source, variables, is_output=False)
-    outputs = _width(source, variables, is_output=True)
-    cases = cases_of(AllOf(tuple(asserted)), inputs, source.name, limits, "X_{}".format)
-    tensors = ((Tensor("X", REAL, (inputs,)),), (), (Tensor("Y", REAL, (outputs,)),))
-    network = NetworkDeclaration("", *tensors)
-    return Query(1, (network,), range(inputs), Property(inputs, outputs, cases))
 
 
 def check_fits(prop: Property, graph: Graph) -> None:
@@ -197,11 +233,11 @@ def _declare(source: Source, group: Group, variables: dict[str, Variable]) -> No
     variables[name.text] = Variable(is_output=match[1] == "Y", position=int(match[2]))
 
 
-def _asserted(terms: TermReader, group: Group) -> Formula:
+def _operand(source: Source, group: Group) -> Expression:
     if len(group.items) != 2:
         msg = f"'assert' needs one operand, here it has {len(group.items) - 1}"
-        raise terms.source.malformed(group.offset, msg)
-    return read_formula(terms, group.items[1])
+        raise source.malformed(group.offset, msg)
+    return group.items[1]
 
 
 def _width(source: Source, variables: dict[str, Variable], *, is_output: bool) -> int:
