@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from tests.batch.at_once import AtOnce, Heard
 from tests.cli.running import HOLDS_FROM, VIOLATED_UP_TO, network_bytes, property_text
-from verifier.batch.run import Run
 from verifier.batch.store import opened
 from verifier.batch.task import Outcome, crash, failure
 from verifier.batch.work import execute
@@ -100,9 +99,7 @@ class Setting:
         pool = AtOnce(do=self.do)
         self.pools.append(pool)
         with opened(self.folder / "kept") as store, closing(pool):
-            return run_gate(
-                read_manifest(self.manifest), Run(pool, store, Heard()), certify=certify
-            )
+            return run_gate(read_manifest(self.manifest), pool, store, Heard(), certify=certify)
 
 
 def hostile_setting(folder: Path) -> Setting:

@@ -89,6 +89,23 @@ def test_what_was_done_is_taken_from_the_cache_until_a_file_changes(tmp_path: Pa
     assert kinds[0] == kinds[1] == kinds[2]
 
 
+def test_what_was_not_answered_is_asked_again(tmp_path: Path) -> None:
+    def late(task: Task) -> Outcome:
+        done = execute(task)
+        told = {"verdict": "unknown", "reason": "time limit reached: 1 s"}
+        return Outcome({**done.document, **told})
+
+    setting = Setting.make(tmp_path, HOLDS, late)
+    assert setting.run().status == 3
+
+    setting.do = execute
+    found = setting.run()
+
+    assert found.status == 0
+    assert not only(found).is_cached
+    assert only(setting.run()).is_cached
+
+
 def test_what_crashed_is_tried_again(tmp_path: Path) -> None:
     setting = Setting.make(tmp_path, HOLDS, do=lambda _: crash(CRASH))
     assert setting.run().status == 4
@@ -147,7 +164,6 @@ def with_a_crash(task: Task) -> Outcome:
         (other_certificate, ""),
         (without_acceptance, "a core is open"),
         (with_another_verdict, "it proves violated, not holds"),
-        (with_a_crash, CRASH),
     ],
 )
 @pytest.mark.parametrize("policy", ["allow", "fail", "inconclusive"])
@@ -165,6 +181,21 @@ def test_a_certificate_that_is_rejected_is_a_defect_whatever_the_policy(
     assert check.reason.startswith("the checker rejects its certificate: ")
     assert reason in check.reason
     assert report.status == 4
+
+
+@pytest.mark.parametrize("policy", ["allow", "fail", "inconclusive"])
+def test_a_checker_without_a_word_is_a_crash_whatever_the_policy(
+    policy: str, tmp_path: Path
+) -> None:
+    setting = Setting.make(tmp_path, f'unknown = "{policy}"\n{HOLDS}', with_a_crash)
+
+    report = setting.run(certify=True)
+
+    check = only(report)
+    assert check.confirmation is not None
+    assert check.confirmation.certification is Certification.UNCHECKED
+    assert check.reason == f"its certificate was not checked: {CRASH}"
+    assert (check.judgement, report.status) == (Judgement.CRASHED, 4)
 
 
 def without_certificate(task: Task) -> Outcome:

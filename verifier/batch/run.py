@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from verifier.batch.job import Job
     from verifier.batch.pool import Pool
-    from verifier.batch.store import Store
 
 LOOK_SECONDS = 0.5
 
@@ -39,6 +38,16 @@ class Watcher(Protocol):
         """Hear that time goes on."""
 
 
+class Memory(Protocol):
+    """What keeps outcomes from run to run."""
+
+    def get(self, digest: str) -> Outcome | None:
+        """Return the outcome of a task, if there is one."""
+
+    def put(self, digest: str, outcome: Outcome) -> None:
+        """Keep an outcome."""
+
+
 class Run:
     """Jobs that are worked on.
 
@@ -48,7 +57,7 @@ class Run:
         watcher: Is told.
     """
 
-    def __init__(self, pool: Pool, store: Store, watcher: Watcher) -> None:
+    def __init__(self, pool: Pool, store: Memory, watcher: Watcher) -> None:
         self._pool = pool
         self._store = store
         self._watcher = watcher

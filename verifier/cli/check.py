@@ -81,7 +81,6 @@ def _checked(
 ) -> Report:
     """Run what the manifest asks for."""
     from verifier.batch.pool import LocalPool
-    from verifier.batch.run import Run
     from verifier.batch.store import opened
     from verifier.cli.batch_progress import shown
     from verifier.gate.gate import run_gate
@@ -90,7 +89,7 @@ def _checked(
     pool = LocalPool(arguments.processes or usable_cores())
     try:
         with opened(folder) as store, shown("check", is_quiet=console.is_quiet) as progress:
-            return run_gate(manifest, Run(pool, store, progress), certify=certify)
+            return run_gate(manifest, pool, store, progress, certify=certify)
     finally:
         pool.close()
 

@@ -26,6 +26,7 @@ class Certification(StrEnum):
 
     ACCEPTED = "accepted"  # The checker, fresh in this run, confirms the verdict.
     MISSING = "missing"  # None could be made.
+    UNCHECKED = "unchecked"  # The checker ended without a word.
     REJECTED = "rejected"  # The checker does not confirm it.
 
 
@@ -117,6 +118,8 @@ def judge(
             if judgement is Judgement.PASSED:
                 judgement = judgement_of_unknown(policy)
             return judgement, f"there is no certificate: {confirmation.reason}"
+        case Certification.UNCHECKED:
+            return Judgement.CRASHED, f"its certificate was not checked: {confirmation.reason}"
         case Certification.REJECTED:
             return Judgement.CRASHED, f"the checker rejects its certificate: {confirmation.reason}"
 

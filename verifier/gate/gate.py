@@ -3,8 +3,8 @@
 
 An outcome is taken from the cache where all that it depends on is the same: the bytes of the files
 as they are (the import gate and a replay are about the file, not only about the graph in it), the
-options and the version. Certificates are checked anew in every run: whoever can write to a cache
-cannot forge a verdict that needs one.
+options and the version. What was not answered is asked again. Certificates are checked anew in
+every run: whoever can write to a cache cannot forge a verdict that needs one.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING
 from verifier.batch.job import Job
 from verifier.batch.results import Result
 from verifier.batch.reuse import jobs_of_zoo
+from verifier.batch.run import Run
 from verifier.batch.task import Outcome, Task, failure
 from verifier.gate.check import Certification, Check, Confirmation, Report, judge
+from verifier.verdict import Verdict
 from verifier.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from verifier.batch.job import Outcomes
-    from verifier.batch.run import Run
+    from verifier.batch.pool import Pool
+    from verifier.batch.run import Memory, Watcher
     from verifier.gate.judgement import Policy
     from verifier.gate.manifest import Manifest
 
@@ -33,12 +36,39 @@ INPUTS = ("model.onnx", "property.vnnlib")
 _CERTIFIED = ("holds", "violated")
 
 
-def run_gate(manifest: Manifest, run: Run, *, certify: bool) -> Report:
+class _Answers:
+    """The outcomes of earlier runs that have an answer.
+
+    That time ran out on a busy machine must not end every build after that.
+
+    Args:
+        store: All outcomes.
+    """
+
+    def __init__(self, store: Memory) -> None:
+        self._store = store
+
+    def get(self, digest: str) -> Outcome | None:
+        """Return the outcome of a task, if there is one with an answer."""
+        outcome = self._store.get(digest)
+        is_open = outcome is not None and outcome.document.get("verdict") == Verdict.UNKNOWN
+        return None if is_open else outcome
+
+    def put(self, digest: str, outcome: Outcome) -> None:
+        """Keep an outcome."""
+        self._store.put(digest, outcome)
+
+
+def run_gate(
+    manifest: Manifest, pool: Pool, store: Memory, watcher: Watcher, *, certify: bool
+) -> Report:
     """Do what a manifest asks for, and judge it.
 
     Args:
         manifest: What is asked.
-        run: Does jobs.
+        pool: Does tasks.
+        store: Outcomes of earlier runs, and of this one for later ones.
+        watcher: Is told how it goes.
         certify: Whether a verdict counts only with a certificate that the checker accepts.
     """
     started, clock = datetime.now(UTC), time.monotonic()
@@ -50,6 +80,7 @@ def run_gate(manifest: Manifest, run: Run, *, certify: bool) -> Report:
         asked += [(job, entry.policy) for job in own if job.question is not None]
     if certify:
         jobs += [_confirmation(job) for job, _ in asked]
+    run = Run(pool, _Answers(store), watcher)
     run.do(jobs)
     checks = tuple(_check(job, run, policy, certify=certify) for job, policy in asked)
     return Report(manifest, checks, started, time.monotonic() - clock, version())
@@ -108,6 +139,8 @@ def _confirmed(job: Job, outcomes: Outcomes) -> Confirmation:
     if "certificate" not in outcome.files:
         why = outcome.document["not_written"].get("certificate", "none was made")
         return Confirmation(Certification.MISSING, why)
+    if checked.is_crash:
+        return Confirmation(Certification.UNCHECKED, checked.error)
     if checked.error:
         return Confirmation(Certification.REJECTED, checked.error)
     told = checked.document
