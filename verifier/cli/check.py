@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.cli.arguments import add_command, count, usable_cores
+from verifier.cli.evidence import add_evidence_options, evidence_of
 from verifier.cli.files import check_inputs
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def register(commands: Commands) -> None:
         metavar="N",
         help="how many verifications at a time (default: one for each core)",
     )
+    add_evidence_options(parser)
     parser.epilog = (
         "Exit status: 0 all proved (or allowed to be unknown), 1 violated, 2 wrong usage, "
         "3 inconclusive, 4 internal error."
@@ -57,7 +59,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from verifier.gate.table import report_text
 
     manifest = read_manifest(arguments.manifest)
-    report = _checked(arguments, console, manifest, certify=False)
+    evidence = evidence_of(arguments)
+    report = _checked(arguments, console, manifest, certify=evidence is not None)
+    if evidence is not None:
+        evidence.write(report)
+        console.note(f"the evidence pack is in {evidence.folder}")
     console.answer(report_json(report), report_text(report))
     return report.status
 
