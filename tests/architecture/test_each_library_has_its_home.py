@@ -16,18 +16,20 @@ import pytest
 from tests.architecture.source_tree import PACKAGES, ROOT, modules
 
 HOMES = {
+    "cryptography": ("verifier/gate",),
     "cvc5": ("encoders",),
     "fastapi": ("api",),
     "flint": ("verifier/ir", "verifier/certificate"),
     "google": ("verifier/ir",),
     "highspy": ("verifier/bounds",),
     "httpx": ("api", "benchmarks"),
-    "matplotlib": ("verifier/batch", "verifier/cli", "benchmarks"),
+    "matplotlib": ("verifier/batch", "verifier/cli", "verifier/gate", "benchmarks"),
     "onnx": ("verifier/ir",),
     "onnxruntime": ("verifier/ir", "verifier/spec"),
     "pysat": ("verifier/engine", "verifier/proof"),
     "pysmt": ("encoders",),
     "ray": ("api/cluster", "verifier/batch", "verifier/ray_session.py"),
+    "reportlab": ("verifier/gate",),
     "rich": ("verifier/cli", "benchmarks"),
     "sqlalchemy": ("api",),
     "torch": ("compression", "verifier/bounds"),

@@ -64,6 +64,7 @@ class Run:
         self._jobs: dict[str, Job] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._stored: set[str] = set()
+        self._digests: dict[str, str] = {}
         self._busy: dict[str, list[Job]] = {}
 
     @property
@@ -80,6 +81,11 @@ class Run:
     def stored(self) -> AbstractSet[str]:
         """Names of the jobs whose outcome was there already."""
         return self._stored
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """Digests of the tasks that jobs came to, by name; none where an outcome came at once."""
+        return self._digests
 
     def do(self, jobs: Iterable[Job]) -> None:
         """Do jobs, and return when each has an outcome; one that has it already is not done again.
@@ -116,6 +122,7 @@ class Run:
                 self._end(job, task, is_stored=False)
                 continue
             digest = task.digest
+            self._digests[job.name] = digest
             stored = None if job.is_repeated else self._store.get(digest)
             if stored is not None:
                 self._end(job, stored, is_stored=True)

@@ -12,6 +12,7 @@ import hashlib
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
     from verifier.batch.task import Task
     from verifier.change.neuron_map import NeuronMap
+    from verifier.ir.graph import Graph
     from verifier.pipeline import Result
+    from verifier.spec.property import Property
     from verifier.spec.query import Query
 
 SHORTEST_SECONDS = 0.001
@@ -163,7 +166,10 @@ def _compress(folder: Path, options: Mapping[str, Any]) -> Outcome:
 
 
 def _check(folder: Path, options: Mapping[str, Any]) -> Outcome:
-    """Have ``certificate.json.gz`` checked against ``model.onnx`` and ``property.vnnlib``."""
+    """Have ``certificate.json.gz`` checked against ``model.onnx`` and ``property.vnnlib``.
+
+    Options: ``counterexample``, if one was reported: ``input`` and ``output``, checked as well.
+    """
     from verifier.certificate.checker import check_certificate
     from verifier.certificate.format import read_certificate
     from verifier.spec.vnnlib_reader import check_fits, read_vnnlib
@@ -180,7 +186,22 @@ def _check(folder: Path, options: Mapping[str, Any]) -> Outcome:
         "reason": report.reason,
         "run_seconds": round(clock.spent, 6),
     }
+    reported = options.get("counterexample")
+    if reported is not None:
+        told["is_counterexample"] = _is_counterexample(reported, graph, prop)
     return Outcome(told)
+
+
+def _is_counterexample(reported: Mapping[str, Any], graph: Graph, prop: Property) -> bool:
+    """Whether a reported point violates a property, with the reported output, exactly."""
+    from verifier.spec.counterexample import replay_exactly
+
+    try:
+        x, y = (tuple(map(Fraction, reported[name])) for name in ("input", "output"))
+        found = replay_exactly(graph, prop, x)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return False
+    return found is not None and found.output == y
 
 
 def _made(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.cli.arguments import add_command, count, usable_cores
+from verifier.cli.evidence import add_evidence_options, evidence_of
 from verifier.cli.files import check_inputs, check_outputs, write
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def register(commands: Commands) -> None:
     )
     for name, what in OUTPUTS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {what}")
+    add_evidence_options(parser)
     parser.epilog = (
         "Exit status: 0 all proved (or allowed to be unknown), 1 violated, 2 wrong usage, "
         "3 inconclusive, 4 internal error."
@@ -70,8 +72,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     manifest = read_manifest(arguments.manifest)
     outputs = {name: getattr(arguments, name) for name in OUTPUTS}
     check_outputs(outputs.values(), manifest.files)
-    report = _checked(arguments, console, manifest, certify=False)
+    evidence = evidence_of(arguments)
+    report = _checked(arguments, console, manifest, certify=evidence is not None)
     _write(report, outputs)
+    if evidence is not None:
+        evidence.write(report)
+        console.note(f"the evidence pack is in {evidence.folder}")
     console.answer(report_json(report), report_text(report))
     return report.status
 

@@ -18,7 +18,7 @@ from verifier.batch.job import Job
 from verifier.batch.results import Result
 from verifier.batch.reuse import jobs_of_zoo
 from verifier.batch.run import Run
-from verifier.batch.task import Outcome, Task, failure
+from verifier.batch.task import Outcome, Task, crash, failure
 from verifier.gate.check import Certification, Check, Confirmation, Report, judge
 from verifier.verdict import Verdict
 from verifier.version import version
@@ -100,20 +100,27 @@ def _checking(job: Job, outcomes: Outcomes) -> Task | Outcome:
     certificate = outcomes[job.name].files.get("certificate")
     if certificate is None:
         return failure("there is no certificate")
-    return Task("check", {**_inputs(job, outcomes), "certificate.json.gz": certificate})
+    return Task("check", {**_verified(job.make(outcomes)), "certificate.json.gz": certificate})
 
 
-def _inputs(job: Job, outcomes: Outcomes) -> Mapping[str, bytes]:
-    """Return the files that a job was about."""
-    task = job.make(outcomes)
-    if isinstance(task, Outcome):
-        return {}
-    return {name: task.files[name] for name in INPUTS}
+def _verified(task: Task | Outcome) -> Mapping[str, bytes]:
+    """Return the files that a verification is about."""
+    return {} if isinstance(task, Outcome) else {name: task.files[name] for name in INPUTS}
+
+
+def _as_done(job: Job, run: Run) -> tuple[Outcome, Mapping[str, bytes]]:
+    """Return an outcome and the files that it is about, or that these are no longer there."""
+    task = job.make(run.outcomes)
+    digest = None if isinstance(task, Outcome) else task.digest
+    if run.digests.get(job.name) != digest:
+        # A verdict must not stand beside bytes that it is not about.
+        return crash("a file was changed while the gate ran"), {}
+    return run.outcomes[job.name], _verified(task)
 
 
 def _check(job: Job, run: Run, policy: Policy, *, certify: bool) -> Check:
     assert job.question is not None  # noqa: S101 - chosen so
-    outcome = run.outcomes[job.name]
+    outcome, inputs = _as_done(job, run)
     result = Result.of(job.question, outcome)
     confirmation = None
     if certify and result.verdict in _CERTIFIED:
@@ -126,7 +133,7 @@ def _check(job: Job, run: Run, policy: Policy, *, certify: bool) -> Check:
         reason,
         result.seconds,
         job.name in run.stored,
-        _inputs(job, run.outcomes),
+        inputs,
         outcome.document,
         outcome.files.get("certificate"),
         confirmation,
