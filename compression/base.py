@@ -54,6 +54,11 @@ class Method(ABC):
         """
         check_options(self, self.name)
 
+    @property
+    def bits_per_number(self) -> int | None:
+        """Bits that a weight is stored in afterwards; None where that stays as it was."""
+        return None
+
     @abstractmethod
     def apply(self, graph: Graph) -> CompressionResult:
         """Compress a network in normal form.

@@ -75,6 +75,11 @@ class FixedPoint(Method):
         metadata=option(choice(BiasTreatment), "whether biases are rounded too"),
     )
 
+    @property
+    def bits_per_number(self) -> int:
+        """Bits that a weight is stored in afterwards."""
+        return self.total_bits
+
     def apply(self, graph: Graph) -> CompressionResult:
         """Round; see ``Method.apply``."""
         require_normal_form(graph)

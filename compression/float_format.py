@@ -56,6 +56,11 @@ class FloatFormat:
     quantum: int
     max_exponent: int
 
+    @property
+    def bits(self) -> int:
+        """Bits of a number: its exponent, its sign, and its significand without the hidden bit."""
+        return self.precision + (self.max_exponent + 1).bit_length()
+
     def nearest(self, values: RationalArray) -> RationalArray:
         """Round every entry to the nearest number of the format, ties to even.
 

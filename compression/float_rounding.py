@@ -63,6 +63,11 @@ class FloatRounding(Method):
         metadata=option(choice(FloatName), "the floating-point format to round to"),
     )
 
+    @property
+    def bits_per_number(self) -> int:
+        """Bits that a weight is stored in afterwards."""
+        return _FORMATS[self.format].bits
+
     def apply(self, graph: Graph) -> CompressionResult:
         """Round; see ``Method.apply``."""
         require_normal_form(graph)

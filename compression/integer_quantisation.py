@@ -119,6 +119,11 @@ class IntegerQuantisation(Method):
         metadata=option(choice(BiasTreatment), "whether biases are quantised too"),
     )
 
+    @property
+    def bits_per_number(self) -> int:
+        """Bits that a weight is stored in afterwards."""
+        return self.bits
+
     def apply(self, graph: Graph) -> CompressionResult:
         """Quantise; see ``Method.apply``."""
         require_normal_form(graph)

@@ -95,6 +95,7 @@ class CompressionReport:
         weight_delta: One entry for each Affine node, in graph order.
         original_size: Size of the original.
         compressed_size: Size of the compressed network.
+        bits_per_number: Bits that a weight is stored in; None where that stays as it was.
         details: What the method tells of each tensor or neuron, such as scales and formats.
     """
 
@@ -105,6 +106,7 @@ class CompressionReport:
     weight_delta: tuple[WeightDelta, ...]
     original_size: Size
     compressed_size: Size
+    bits_per_number: int | None = None
     details: tuple[Mapping[str, object], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,6 +121,7 @@ class CompressionReport:
                 "original": _size_dict(self.original_size),
                 "compressed": _size_dict(self.compressed_size),
             },
+            "bits_per_number": self.bits_per_number,
             "details": [dict(detail) for detail in self.details],
         }
 
@@ -144,6 +147,7 @@ def report_weights_only(
         deltas,
         Size.of(original),
         Size.of(compressed),
+        method.bits_per_number,
         details,
     )
 
@@ -178,6 +182,7 @@ def report_neurons_removed(
         deltas,
         Size.of(original),
         Size.of(compressed),
+        method.bits_per_number,
         details,
     )
 

@@ -110,11 +110,16 @@ def _break_even_text(original: float, reuse: float) -> str:
     return f"after {number} variants like this, {basis}"
 
 
-def counterexample_text(counterexample: Counterexample) -> str:
-    """Return a counterexample: the point, the exact output, and what runs in floats say."""
+def counterexample_text(counterexample: Counterexample, most: int | None = None) -> str:
+    """Return a counterexample: the point, the exact output, and what runs in floats say.
+
+    Args:
+        counterexample: What to tell.
+        most: How many of its inputs, and how many of its outputs, are told; by default all.
+    """
     rows: Rows = [
-        ("counterexample input", _numbers(counterexample.input)),
-        ("exact output", _numbers(counterexample.output)),
+        ("counterexample input", numbers_text(counterexample.input, most)),
+        ("exact output", numbers_text(counterexample.output, most)),
     ]
     rows += [("replay", replay_text(run)) for run in counterexample.replay]
     if counterexample.replay and not counterexample.is_confirmed_in_floats:
@@ -177,6 +182,8 @@ def ratio_text(ratio: float) -> str:
     return f"{ratio:.{1 if ratio < 10.0 else 0}f}\N{MULTIPLICATION SIGN}"
 
 
-def _numbers(values: Sequence[Fraction]) -> str:
+def numbers_text(values: Sequence[Fraction], most: int | None = None) -> str:
     """Return rationals as decimals; the exact ones stand in the JSON."""
-    return " ".join(f"{float(value):.6g}" for value in values)
+    shown = " ".join(f"{float(value):.6g}" for value in values[:most])
+    left = 0 if most is None else len(values) - most
+    return f"{shown} ... and {left} more" if left > 0 else shown

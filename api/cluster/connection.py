@@ -7,9 +7,7 @@ The server's own is started by ``api.cluster.own``, which puts down where it is 
 from __future__ import annotations
 
 import json
-import logging
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +15,7 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from verifier import ray_session
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,13 +24,8 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 START_SECONDS = 60.0
-CONNECT_SECONDS = 30.0
+ANSWER_SECONDS = 30.0
 LOOK_SECONDS = 0.1
-
-# Set before Ray is loaded. The first keeps it from reporting to its maker. The second has it take a
-# loopback address for what it is: it would use the machine's address on the network instead.
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,7 @@ class Door:
     @property
     def environment(self) -> dict[str, str]:
         """What Ray has to be told in the environment."""
-        return {**LOOPBACK, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token}
+        return ray_session.environment(self.token)
 
     def write(self, path: Path) -> None:
         """Put it down where only this user can read it."""
@@ -84,14 +78,11 @@ def connect(settings: Settings) -> None:
         TimeoutError: The server's own has not been started.
     """
     address = settings.ray_address
-    os.environ.update(QUIET)
     if not address:
         door = Door.await_at(settings.ray_door)
         os.environ.update(door.environment)
         address = door.address
-    import ray
-
-    ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+    ray_session.connect(address)
 
 
 def check_cluster(settings: Settings) -> None:
@@ -121,11 +112,8 @@ def check_cluster(settings: Settings) -> None:
 
 def _refusal(settings: Settings) -> str:
     """Return why a cluster cannot be used, nothing if it can."""
-    host, _, port = settings.ray_address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        return str(error)
+    if reason := ray_session.refusal(settings.ray_address):
+        return reason
     # In a process of its own: Ray waits long for a cluster that is not there, and then ends it.
     program = [sys.executable, "-m", "api.cluster.connection"]
     try:
@@ -134,11 +122,11 @@ def _refusal(settings: Settings) -> str:
             input=settings.to_json(),
             capture_output=True,
             text=True,
-            timeout=CONNECT_SECONDS,
+            timeout=ANSWER_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"it has not answered for {CONNECT_SECONDS:g} s"
+        return f"it has not answered for {ANSWER_SECONDS:g} s"
     return "" if tried.returncode == 0 else _last_line(tried.stderr)
 
 

@@ -8,18 +8,16 @@ knows its token, because whoever may connect to Ray may run programs as its user
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import signal
 import sys
 import tempfile
+from pathlib import Path
 
-from api.cluster.connection import QUIET, Door
+from api.cluster.connection import Door
 from api.settings import Settings
-
-# What goes through Ray's store of objects is parts of files on their way, a few at a time.
-STORE_BYTES = 256 << 20
+from verifier import ray_session
 
 
 def main() -> None:
@@ -29,24 +27,15 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _leave)
     settings.ray_door.unlink(missing_ok=True)  # Of one that was killed.
     token = secrets.token_hex(32)
-    os.environ.update({**QUIET, **Door("", token).environment})
     os.environ["NUMBA_CACHE_DIR"] = str(settings.compiled_dir)
     # Not in the data folder: the path of a socket has to be short.
     with tempfile.TemporaryDirectory(prefix="mucg4-ray-", ignore_cleanup_errors=True) as folder:
+        address = ray_session.start(Path(folder), token)
         import ray
 
-        context = ray.init(
-            address="local",
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-            object_store_memory=STORE_BYTES,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=folder,
-        )
         signal.signal(signal.SIGTERM, _leave)  # Ray has put its own in the place of it.
         try:
-            Door(context.address_info["address"], token).write(settings.ray_door)
+            Door(address, token).write(settings.ray_door)
             sys.stdin.read()
         finally:
             settings.ray_door.unlink(missing_ok=True)

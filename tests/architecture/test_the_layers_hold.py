@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import grimp
@@ -68,16 +70,13 @@ def test_the_checker_reaches_only_the_graph_and_the_property(imports: grimp.Impo
 
 
 def test_every_module_stands_in_some_layer(imports: grimp.ImportGraph) -> None:
-    layered = (
-        *(f"verifier.{part}" for part in ("errors", "options", "verdict", "version", "report")),
-        *(f"verifier.{part}" for part in ("exact_solver", "pipeline")),
-        *(f"verifier.{part}" for part in ("ir", "spec", "bounds", "change", "certificate")),
-        *(f"verifier.{part}" for part in ("proof", "engine", "cli")),
-        "encoders",
-        "compression",
-        "api",
-        "benchmarks",
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (layers,) = (
+        contract["layers"]
+        for contract in contracts["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
     )
+    layered = [part.strip(" ()") for layer in layers for part in re.split(r"[|:]", layer)]
 
     homeless = {
         name

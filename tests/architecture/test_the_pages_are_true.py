@@ -20,7 +20,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 KINDS = {"soundness", "breaking", "added", "changed", "fixed"}
 ADR_SECTIONS = ["Context", "Decision", "What we gave up", "How we would notice it was wrong"]
 ADR_LINE_LIMIT = 60
-GROUPS = ("certificate", "keys")  # commands that have commands
+GROUPS = ("certificate", "evidence", "keys")  # commands that have commands
 
 # Starts the command line as the console script does, from the source tree.
 START = "import sys; from verifier.cli.main import main; sys.exit(main())"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.spec import text_oracle
-from verifier.errors import PropertyError, UnsupportedError
+from verifier.errors import PropertyError
 from verifier.spec.counterexample import violates
 from verifier.spec.property import Case, InputBox, LinearConstraint, Property
 from verifier.spec.vnnlib_reader import parse_vnnlib, read_vnnlib
@@ -230,11 +230,3 @@ def test_published_properties_survive_writing_unchanged(data: Path) -> None:
         prop = read_vnnlib(path)
 
         assert parse_vnnlib(write_vnnlib(prop)) == prop, path
-
-
-def test_files_of_version_2_are_named_as_such(data: Path) -> None:
-    files = sorted(data.glob("*/vnnlib2/*.vnnlib"))
-    assert files
-    for path in files[:5]:
-        with pytest.raises(UnsupportedError, match=r"VNN-LIB 2\.0"):
-            read_vnnlib(path)

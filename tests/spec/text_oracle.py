@@ -24,6 +24,8 @@ _COMPARE = {
     "<": operator.lt,
     ">": operator.gt,
     "=": operator.eq,
+    "==": operator.eq,
+    "!=": operator.ne,
 }
 _COMPUTE = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from verifier.cli.arguments import Parser, add_command, add_progress
 from verifier.cli.files import check_inputs
-from verifier.cli.networks import Network
+from verifier.network_file import Network
 
 if TYPE_CHECKING:
     import argparse

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from verifier.cli.arguments import add_command, add_network
 from verifier.cli.files import check_inputs
-from verifier.cli.networks import Network
 from verifier.cli.neuron_maps import choose_map, map_file
+from verifier.network_file import Network
 
 if TYPE_CHECKING:
     import argparse

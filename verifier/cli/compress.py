@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from verifier.cli.arguments import add_command
 from verifier.cli.files import check_inputs, check_outputs
-from verifier.cli.networks import Network
 from verifier.errors import UsageError
+from verifier.network_file import Network
 
 if TYPE_CHECKING:
     import argparse

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         msg = f"{out}: cannot be made: {error.strerror}"
         raise UsageError(msg) from error
     from verifier.cli import demo_picture, demo_runs, demo_table
-    from verifier.cli.networks import Network
+    from verifier.network_file import Network
 
     example = demo_runs.example_folder()
     network = Network.read(example / "digits.onnx")

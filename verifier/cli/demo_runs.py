@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.cli.files import write
-from verifier.cli.networks import Network
 from verifier.errors import VerifierError
+from verifier.network_file import Network
 from verifier.options import EngineOptions
 from verifier.verdict import Verdict
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from verifier.cli.arguments import add_command, add_network, add_property
 from verifier.cli.files import check_inputs, check_outputs, write
-from verifier.cli.networks import Network
+from verifier.network_file import Network
 
 if TYPE_CHECKING:
     import argparse

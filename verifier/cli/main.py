@@ -22,16 +22,21 @@ import traceback
 from typing import TYPE_CHECKING
 
 from verifier.cli import (
+    batch,
     certificate,
+    check,
     classify,
     compress,
     demo,
     encode,
+    evidence,
     inspect,
     keys,
     prove,
     reverify,
     serve,
+    supports,
+    verify,
     warm_up,
 )
 from verifier.cli.arguments import Parser
@@ -39,12 +44,17 @@ from verifier.cli.console import Console
 from verifier.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 COMMANDS = (
     demo,
     prove,
     reverify,
+    verify,
+    supports,
+    batch,
+    check,
+    evidence,
     compress,
     classify,
     inspect,
@@ -112,7 +122,11 @@ def make_parser() -> Parser:
         ),
         epilog="Exit status: 0 answered, 2 wrong usage, 3 refused, 4 internal error.",
     )
-    parser.add_argument("--version", action=_Version)
+    parser.add_argument(
+        "--version", action=_Told, tell=_versioned, help="print the version and exit"
+    )
+    # As the solver interface of VNN-LIB 2.0 asks.
+    parser.add_argument("--name", action=_Told, tell=str, help="print the solver's name and exit")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Parser
     )
@@ -121,11 +135,18 @@ def make_parser() -> Parser:
     return parser
 
 
-class _Version(argparse.Action):
-    """Prints the version; looked up only when asked for."""
+class _Told(argparse.Action):
+    """An option that prints a line and ends; what it prints is looked up only when asked for."""
 
-    def __init__(self, option_strings: list[str], dest: str) -> None:
-        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+    def __init__(
+        self,
+        option_strings: list[str],
+        dest: str,
+        help: str,  # noqa: A002 - theirs
+        tell: Callable[[str], str],
+    ) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+        self._tell = tell
 
     def __call__(
         self,
@@ -135,10 +156,14 @@ class _Version(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         del namespace, values, option_string
-        from verifier.version import version
-
-        sys.stdout.write(f"{parser.prog} {version()}\n")
+        sys.stdout.write(f"{self._tell(parser.prog)}\n")
         parser.exit()
+
+
+def _versioned(name: str) -> str:
+    from verifier.version import version
+
+    return f"{name} {version()}"
 
 
 if __name__ == "__main__":

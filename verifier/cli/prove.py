@@ -15,8 +15,8 @@ from verifier.cli.arguments import (
     check_semantics,
 )
 from verifier.cli.files import check_inputs, check_outputs
-from verifier.cli.networks import Network
 from verifier.cli.verification import chosen_options, record, result_json
+from verifier.network_file import Network
 
 if TYPE_CHECKING:
     import argparse

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from verifier.cli.networks import Network
 from verifier.errors import CorruptFileError, UnsupportedError
+from verifier.network_file import Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

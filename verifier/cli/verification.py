@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from verifier.cli.files import write
-from verifier.cli.networks import counterexample_json
 from verifier.errors import RefusedError
+from verifier.network_file import counterexample_json
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
     from verifier.cli.console import Console
-    from verifier.cli.networks import Network
+    from verifier.network_file import Network
     from verifier.options import EngineOptions
     from verifier.pipeline import Result
     from verifier.spec.property import Property

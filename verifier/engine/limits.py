@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+TIME_LIMIT = "time limit reached"
+"""How the reason of a verdict that the time limit prevented starts."""
+
 
 def _unknown() -> None:
     """Return what is known of bounds where nothing is."""

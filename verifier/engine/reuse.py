@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifier.engine.attack import attack
 from verifier.engine.cover import Cover, cover
+from verifier.engine.limits import TIME_LIMIT
 from verifier.engine.repair import Failed, Repair
 from verifier.engine.revalidate import Candidate, Part, Revalidation
 from verifier.engine.search import ATTACKS, Outcome, Search, whole
@@ -150,7 +151,7 @@ class Reuse:
         if point is not None:
             return Outcome(Answer.SAT, tuple(checked.cores), point)
         if self.search.budget.is_spent:
-            return Outcome(Answer.UNKNOWN, tuple(checked.cores), reason="time limit reached")
+            return Outcome(Answer.UNKNOWN, tuple(checked.cores), reason=TIME_LIMIT)
         with timing("repair"):
             repair = self._repair(checked.failed)
         self.report.repaired = repair.repaired

@@ -28,7 +28,7 @@ from verifier.engine.attack import Guess, attack, descend_within
 from verifier.engine.candidates import confirm
 from verifier.engine.decide import candidates, gain
 from verifier.engine.evaluate import Attempt, Query
-from verifier.engine.limits import Progress
+from verifier.engine.limits import TIME_LIMIT, Progress
 from verifier.engine.refute import PROGRAM_LIMIT, screen, strengthen
 from verifier.engine.region import exact_bounds, root, split
 from verifier.engine.region_tree import in_chunks
@@ -123,7 +123,7 @@ class Search:
             if point is not None:
                 return Outcome(Answer.SAT, tuple(self.cores), point)
             if self.budget.is_spent:
-                reason = f"time limit reached with {len(stack)} regions open"
+                reason = f"{TIME_LIMIT} with {len(stack)} regions open"
                 return Outcome(Answer.UNKNOWN, tuple(self.cores), reason=reason)
             self._equip()
             if self.share is not None and self._is_long:
@@ -266,7 +266,7 @@ class Search:
                 case Answer.SAT:
                     return Outcome(Answer.SAT, tuple(self.cores), answer.point)
                 case Answer.UNKNOWN:
-                    reason = "time limit reached in the exact solver"
+                    reason = f"{TIME_LIMIT} in the exact solver"
                     return Outcome(Answer.UNKNOWN, tuple(self.cores), reason=reason)
                 case Answer.UNSAT:
                     self.cores.append(Core(query.case, path, None, 0.0))

@@ -25,7 +25,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from verifier.engine.evaluate import Query
-from verifier.engine.limits import Budget, Progress, silent
+from verifier.engine.limits import TIME_LIMIT, Budget, Progress, silent
 from verifier.engine.problem import Problem
 from verifier.engine.region_tree import ALONG, STRAIGHT, RegionTree
 from verifier.engine.search import Outcome, Search
@@ -146,7 +146,7 @@ def search_together(search: Search, stack: list[list[Attempt]]) -> Outcome:
             look = partial(_worst_bound, tasks, crew)
             search.report(Progress("search", len(search.cores), left, look=look))
             if search.budget.is_spent:
-                reason = f"time limit reached with {left} regions open"
+                reason = f"{TIME_LIMIT} with {left} regions open"
                 return Outcome(Answer.UNKNOWN, tuple(search.cores), reason=reason)
             _hand_out(search, crew, tasks)
             point = search.attacked({task.case for task in tasks})

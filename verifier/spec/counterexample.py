@@ -23,7 +23,7 @@ from verifier.ir.evaluate import evaluate_exactly
 from verifier.spec.vnnlib_reader import check_fits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -64,6 +64,13 @@ class Replay:
     deviation: float
     problem: str = ""
 
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Replay:
+        """Return the replay that ``json`` has written."""
+        fields = {name: document[name] for name in cls.__dataclass_fields__}
+        numbers = {name: tuple(map(float, document[name])) for name in ("input", "output")}
+        return cls(**(fields | numbers | {"deviation": float(document["deviation"])}))
+
     def json(self) -> dict[str, Any]:
         """Return the replay as JSON values; floats that JSON lacks become strings."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -87,6 +94,15 @@ class Counterexample:
     input: tuple[Fraction, ...]
     output: tuple[Fraction, ...]
     replay: tuple[Replay, ...] = ()
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Counterexample:
+        """Return the counterexample that ``json`` has written."""
+        return cls(
+            tuple(map(Fraction, document["input"])),
+            tuple(map(Fraction, document["output"])),
+            tuple(map(Replay.of, document["replay"])),
+        )
 
     @property
     def is_confirmed_in_floats(self) -> bool:
@@ -153,12 +169,13 @@ def violates(prop: Property, x: Sequence[Fraction], y: Sequence[Fraction]) -> bo
         # Cases share boxes; a box with thousands of entries is compared once.
         if id(case.box) not in inside:
             inside[id(case.box)] = is_inside(case.box, x)
-        if inside[id(case.box)] and all(_is_met(c, x, y) for c in case.constraints):
+        if inside[id(case.box)] and all(is_met(c, x, y) for c in case.constraints):
             return True
     return False
 
 
-def _is_met(constraint: LinearConstraint, x: Sequence[Fraction], y: Sequence[Fraction]) -> bool:
+def is_met(constraint: LinearConstraint, x: Sequence[Fraction], y: Sequence[Fraction]) -> bool:
+    """Whether a row holds at input ``x`` with output ``y``."""
     value = sum((c * x[i] for i, c in constraint.inputs), Fraction())
     value += sum((c * y[j] for j, c in constraint.outputs), Fraction())
     return value < constraint.bound if constraint.strict else value <= constraint.bound
@@ -191,20 +208,44 @@ def replay_in_onnxruntime(
         UnsupportedError: The model has several inputs or outputs, or an input that is no float.
         ModelError: onnxruntime loads the model neither with nor without optimisations.
     """
+    return replay_side_by_side([(model_bytes, range(len(x)))], prop, x)
+
+
+def replay_side_by_side(
+    models: Sequence[tuple[bytes, Sequence[int]]], prop: Property, x: Sequence[Fraction]
+) -> list[Replay]:
+    """Run several models, each at its entries of ``x``; their outputs make up a row.
+
+    Raises:
+        PropertyError: As ``replay_in_onnxruntime`` does.
+        UnsupportedError: Likewise, or the models take inputs of different types.
+        ModelError: Likewise.
+    """
     if len(x) != prop.input_width:
         msg = f"the point has {len(x)} inputs, the property {prop.input_width}"
         raise PropertyError(msg)
-    sessions = [_session(model_bytes, is_optimised=flag) for flag in (False, True)]
-    loaded = [session for session in sessions if not isinstance(session, str)]
-    if not loaded:
-        msg = f"onnxruntime cannot load the model: {sessions[0]}"
-        raise ModelError(msg)
-    point = _rounded(loaded[0], x)
+    pairs = [[_session(model, is_optimised=flag) for flag in (False, True)] for model, _ in models]
+    points: list[NDArray[Any]] = []
+    for sessions, (_, entries) in zip(pairs, models, strict=True):
+        loaded = [session for session in sessions if not isinstance(session, str)]
+        if not loaded:
+            msg = f"onnxruntime cannot load the model: {sessions[0]}"
+            raise ModelError(msg)
+        points.append(_rounded(loaded[0], [x[i] for i in entries]))
+    types = {point.dtype for point in points}
+    if len(types) != 1:
+        msg = f"the models take inputs of types {sorted(map(str, types))}; supported: one for all"
+        raise UnsupportedError(msg)
+    whole = np.zeros(len(x), types.pop())
+    for point, (_, entries) in zip(points, models, strict=True):
+        whole[list(entries)] = point.ravel()
     runs: list[Replay] = []
-    for session, is_optimised in zip(sessions, (False, True), strict=True):
-        output, problem = _run(session, point)
+    for is_optimised in (False, True):
+        ran = [_run(pair[is_optimised], at) for pair, at in zip(pairs, points, strict=True)]
+        output = np.concatenate([values for values, _ in ran])
+        problem = next((problem for _, problem in ran if problem), "")
         first = np.array(runs[0].output) if runs else output
-        runs.append(_replay(prop, point, output, first, problem, is_optimised=is_optimised))
+        runs.append(_replay(prop, whole, output, first, problem, is_optimised=is_optimised))
     return runs
 
 

@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import PropertyError
 from verifier.spec.formula import AllOf, AnyOf, InputBound
+from verifier.spec.implied_bounds import implied_bounds
 from verifier.spec.property import Case, InputBox, LinearConstraint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from verifier.spec.formula import Formula, Literal
     from verifier.spec.reader_limits import ReaderLimits
@@ -76,7 +77,11 @@ def _is_tighter(bound: InputBound, current: _Bound) -> bool:
 
 
 def cases_of(
-    formula: Formula, input_width: int, name: str, limits: ReaderLimits
+    formula: Formula,
+    input_width: int,
+    name: str,
+    limits: ReaderLimits,
+    input_name: Callable[[int], str],
 ) -> tuple[Case, ...]:
     """Return the cases of a formula, without those that contradict themselves.
 
@@ -85,6 +90,7 @@ def cases_of(
         input_width: Number of declared inputs.
         name: What to call the property in messages.
         limits: Bounds on the number and size of cases.
+        input_name: What to call an input in messages.
 
     Raises:
         PropertyError: A limit is exceeded, or a case leaves an input without a bound.
@@ -100,7 +106,7 @@ def cases_of(
         else:
             factors.append(alternatives)
             _check_product(factors, name, limits)
-    maker = _CaseMaker.of(shared, input_width, name, limits)
+    maker = _CaseMaker.of(_Inputs(input_width, input_name), shared, name, limits)
     made = (maker.case(tuple(chain.from_iterable(choice))) for choice in product(*factors))
     return _warned(tuple(case for case in made if case is not None), name)
 
@@ -180,12 +186,19 @@ def _check_sizes(count: int, size: int, name: str, limits: ReaderLimits) -> None
     raise PropertyError(msg)
 
 
+class _Inputs(NamedTuple):
+    """How many inputs there are, and what to call them."""
+
+    width: int
+    name: Callable[[int], str]
+
+
 @dataclass(frozen=True)
 class _CaseMaker:
     """Makes cases from what they add to the shared conjuncts.
 
     Attributes:
-        input_width: Number of inputs.
+        inputs: The inputs.
         name: What to call the property in messages.
         limits: Bounds on the size of boxes.
         shared: Bounds outside of every disjunction.
@@ -196,7 +209,7 @@ class _CaseMaker:
         boxes: Boxes made so far, by their tightenings of the shared bounds.
     """
 
-    input_width: int
+    inputs: _Inputs
     name: str
     limits: ReaderLimits
     shared: _Bounds
@@ -208,23 +221,26 @@ class _CaseMaker:
 
     @classmethod
     def of(
-        cls, literals: Sequence[Literal], input_width: int, name: str, limits: ReaderLimits
+        cls, inputs: _Inputs, literals: Sequence[Literal], name: str, limits: ReaderLimits
     ) -> _CaseMaker:
         """Return a maker for the conjuncts that all cases share."""
         shared = _Bounds()
         for literal in literals:
             if isinstance(literal, InputBound):
                 shared.tighten(literal, None)
+        constraints = tuple(c for c in literals if isinstance(c, LinearConstraint))
+        for bound in implied_bounds(inputs.width, shared.lower, shared.upper, constraints):
+            shared.tighten(bound, None)
         sides = (("lower", shared.lower), ("upper", shared.upper))
         return cls(
-            input_width=input_width,
+            inputs=inputs,
             name=name,
             limits=limits,
             shared=shared,
             strict=_Bounds(*({i: b for i, b in side.items() if b.strict} for _, side in sides)),
-            constraints=tuple(c for c in literals if isinstance(c, LinearConstraint)),
+            constraints=constraints,
             unbounded=tuple(
-                (i, side) for i in range(input_width) for side, b in sides if i not in b
+                (i, side) for i in range(inputs.width) for side, b in sides if i not in b
             ),
             is_empty=any(_is_empty(low, shared.upper.get(i)) for i, low in shared.lower.items()),
         )
@@ -243,7 +259,7 @@ class _CaseMaker:
                 return None
         for index, side in self.unbounded:
             if index not in (own.lower if side == "lower" else own.upper):
-                msg = f"{self.name}: input X_{index} has no {side} bound"
+                msg = f"{self.name}: input {self.inputs.name(index)} has no {side} bound"
                 raise PropertyError(msg)
         constraints = (
             *self.constraints,
@@ -257,13 +273,13 @@ class _CaseMaker:
         key = (*_changes(self.shared.lower, own.lower), "", *_changes(self.shared.upper, own.upper))
         box = self.boxes.get(key)
         if box is None:
-            size = (len(self.boxes) + 1) * self.input_width
+            size = (len(self.boxes) + 1) * self.inputs.width
             if size > self.limits.expanded_size:
                 msg = f"more than {self.limits.expanded_size} entries in input boxes"
                 msg = f"{self.name}: {msg} (limit 'expanded_size')"
                 raise PropertyError(msg)
             lower, upper = self.shared.lower | own.lower, self.shared.upper | own.upper
-            inputs = range(self.input_width)
+            inputs = range(self.inputs.width)
             box = InputBox(
                 tuple(lower[i].value for i in inputs), tuple(upper[i].value for i in inputs)
             )

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from verifier.spec.linear_term import LinearTerm, TermReader
     from verifier.spec.s_expression import Expression
 
-_COMPARISONS = ("<=", ">=", "<", ">", "=")
 _CONNECTIVES = ("and", "or")
 _ZERO = Fraction(0)
 
@@ -104,7 +103,8 @@ def _joined(frame: _Frame) -> Formula:
 def _without_not(
     terms: TermReader, expression: Expression, *, negated: bool
 ) -> tuple[Expression, bool]:
-    while isinstance(expression, Group) and expression.head == "not":
+    has_logic = terms.dialect.has_logic
+    while has_logic and isinstance(expression, Group) and expression.head == "not":
         operands = _operands(terms, expression)
         if len(operands) != 1:
             msg = f"'not' needs one operand, here it has {len(operands)}"
@@ -120,18 +120,20 @@ def _operands(terms: TermReader, group: Group) -> tuple[Expression, ...]:
 
 
 def _leaf(terms: TermReader, expression: Expression, *, negated: bool) -> Formula:
+    dialect = terms.dialect
     if isinstance(expression, Group):
-        if expression.head in _COMPARISONS:
+        if expression.head in dialect.comparisons:
             return _comparison(terms, expression, negated=negated)
         what = f"the operator {shown(expression.head)}" if expression.head else "this group"
-        supported = " ".join((*_CONNECTIVES, "not", *_COMPARISONS))
+        logic = (*_CONNECTIVES, "not") if dialect.has_logic else _CONNECTIVES
+        supported = " ".join((*logic, *dialect.comparisons))
         msg = f"{what} is not supported in a formula; supported: {supported}"
-        raise terms.source.unsupported(expression.offset, msg)
+        raise terms.source.unknown(dialect, expression.offset, msg)
     return _constant(terms, expression, negated=negated)
 
 
 def _constant(terms: TermReader, atom: Atom, *, negated: bool) -> Formula:
-    if atom.text not in {"true", "false"}:
+    if not terms.dialect.has_logic or atom.text not in {"true", "false"}:
         msg = f"{shown(atom.text)} stands where a comparison is expected"
         raise terms.source.malformed(atom.offset, msg)
     return _TRUE if (atom.text == "true") != negated else _FALSE
@@ -139,29 +141,33 @@ def _constant(terms: TermReader, atom: Atom, *, negated: bool) -> Formula:
 
 def _comparison(terms: TermReader, group: Group, *, negated: bool) -> Formula:
     operands = group.items[1:]
-    if len(operands) < 2:
-        msg = f"{group.head!r} needs at least 2 operands, here it has {len(operands)}"
+    if len(operands) < 2 or (len(operands) > 2 and not terms.dialect.chains):
+        least = "at least " if terms.dialect.chains else ""
+        msg = f"{group.head!r} needs {least}2 operands, here it has {len(operands)}"
         raise terms.source.malformed(group.offset, msg)
     values = [terms.read(operand) for operand in operands]
+    relation = terms.dialect.comparisons[group.head]
+    if relation == "!=":
+        # What is not equal is not at most or not at least.
+        relation, negated = "=", not negated
+    strict = (relation in {"<", ">"}) != negated
     parts: list[Formula] = []
     # SMT-LIB chains comparisons: (<= a b c) says a <= b and b <= c.
     for left, right in pairwise(values):
-        if group.head not in {">", ">="}:
-            parts.append(_at_most(terms, left, right, group, negated))
-        if group.head not in {"<", "<="}:
-            parts.append(_at_most(terms, right, left, group, negated))
+        lower, upper = (right, left) if negated else (left, right)
+        if relation not in {">", ">="}:
+            parts.append(_at_most(terms, lower, upper, group, strict=strict))
+        if relation not in {"<", "<="}:
+            parts.append(_at_most(terms, upper, lower, group, strict=strict))
     if len(parts) == 1:
         return parts[0]
     return AnyOf(tuple(parts)) if negated else AllOf(tuple(parts))
 
 
 def _at_most(
-    terms: TermReader, left: LinearTerm, right: LinearTerm, group: Group, negated: bool
+    terms: TermReader, left: LinearTerm, right: LinearTerm, group: Group, *, strict: bool
 ) -> Formula:
-    """Return ``left <= right`` (``<`` if so written), or the negation of that."""
-    strict = group.head in {"<", ">"}
-    if negated:
-        left, right, strict = right, left, not strict
+    """Return ``left <= right``, or ``left < right``."""
     input_bound = _input_bound(left, right, strict=strict)
     if input_bound is not None:
         return input_bound

@@ -17,20 +17,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier.spec.s_expression import Atom, Group, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from verifier.spec.dialect import Dialect
     from verifier.spec.reader_limits import ReaderLimits
     from verifier.spec.s_expression import Expression, Source
 
 _NUMERAL = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?)0*([0-9]+))?")
 _LOOKS_NUMERIC = re.compile(r"[+-]?\.?[0-9]")
-_OPERATORS = ("+", "-", "*", "/")
 _ONE = Fraction(1)
 _ZERO = Fraction(0)
 
 
 class Variable(NamedTuple):
-    """An input or output of the network; inputs sort before outputs."""
+    """An input or output of the network; inputs sort before outputs.
+
+    Of several networks, all inputs count in a row, and so do all outputs.
+    """
 
     is_output: bool
     position: int
@@ -53,11 +56,19 @@ class _Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class TermReader:
-    """Reads the terms of one file; ``variables`` grows as the file declares them."""
+    """Reads the terms of one file.
+
+    Attributes:
+        source: The file.
+        dialect: Its version.
+        limits: What it may ask of the machine.
+        variable: Returns the variable that an atom names, or nothing if it is no declared name.
+    """
 
     source: Source
+    dialect: Dialect
     limits: ReaderLimits
-    variables: dict[str, Variable] = field(default_factory=dict)
+    variable: Callable[[Atom], Variable | None]
     _atoms: dict[str, LinearTerm] = field(default_factory=dict)
 
     def read(self, root: Expression) -> LinearTerm:
@@ -107,7 +118,7 @@ class TermReader:
     def _atom(self, atom: Atom) -> LinearTerm:
         term = self._atoms.get(atom.text)
         if term is None:
-            variable = self.variables.get(atom.text)
+            variable = self.variable(atom)
             if variable is not None:
                 term = LinearTerm({variable: _ONE}, _ZERO)
             else:
@@ -135,10 +146,11 @@ class TermReader:
 
     def _frame(self, group: Group) -> _Frame:
         operator, operands = group.head, group.items[1:]
-        if operator not in _OPERATORS:
+        if operator not in self.dialect.operators:
             what = f"the operator {shown(operator)}" if operator else "a term without operator"
-            msg = f"{what} is not supported in a term; supported: {' '.join(_OPERATORS)}"
-            raise self.source.unsupported(group.offset, msg)
+            supported = " ".join(self.dialect.operators)
+            msg = f"{what} is not supported in a term; supported: {supported}"
+            raise self.source.unknown(self.dialect, group.offset, msg)
         least = 2 if operator == "/" else 1
         if len(operands) < least:
             msg = f"{operator!r} needs at least {least} operands, here it has {len(operands)}"

@@ -26,6 +26,7 @@ class ReaderLimits:
         digits: Decimal digits of one numeral; 1,074 write any float64 in full.
         exponent: Absolute value of a numeral's exponent.
         number_bits: Numerator or denominator of a number computed from numerals.
+        entries: Entries of all declared tensors together.
         cases: Number of cases, counted before contradictory ones are dropped.
         expanded_size: Literals of all cases together, and entries of all input boxes together.
     """
@@ -36,6 +37,7 @@ class ReaderLimits:
     digits: int = 1_100
     exponent: int = 1_100
     number_bits: int = 1 << 14
+    entries: int = 10_000_000
     cases: int = 200_000
     expanded_size: int = 50_000_000
 

@@ -8,20 +8,18 @@ when an error needs them.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.errors import PropertyError, UnsupportedError
+from verifier.errors import PropertyError, UnsupportedError, VerifierError
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
+    from verifier.spec.dialect import Dialect
     from verifier.spec.reader_limits import ReaderLimits
 
-# What no alternative matches is white space, which ``finditer`` steps over.
-_TOKEN = re.compile(r""";[^\n]*|([()]|[^ \t\r\n\f\v();"|]+)|(["|])""")
-_QUOTE = 2
 _SHOWN = 40
 
 
@@ -62,10 +60,17 @@ class Source:
         """Return the error for text that means something which is not modelled."""
         return UnsupportedError(f"{self._place(offset)}: {message}")
 
+    def unknown(self, dialect: Dialect, offset: int, message: str) -> VerifierError:
+        """Return the error for a word that the dialect does not have."""
+        return (self.malformed if dialect.is_closed else self.unsupported)(offset, message)
+
+    def line(self, offset: int) -> int:
+        """Return the number of the line, from 1, that has a place of the text."""
+        return self.text.count("\n", 0, offset) + 1
+
     def _place(self, offset: int) -> str:
-        line = self.text.count("\n", 0, offset) + 1
         column = offset - self.text.rfind("\n", 0, offset)
-        return f"{self.name}:{line}:{column}"
+        return f"{self.name}:{self.line(offset)}:{column}"
 
 
 def shown(text: str) -> str:
@@ -73,15 +78,15 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 
-def groups(source: Source, limits: ReaderLimits) -> Iterator[Group]:
+def groups(source: Source, dialect: Dialect, limits: ReaderLimits) -> Iterator[Group]:
     """Yield the top-level groups of a text, in order.
 
     Raises:
         PropertyError: Parentheses do not match, text stands outside them, or a limit is exceeded.
-        UnsupportedError: The text has a string or a quoted symbol.
+        UnsupportedError: The text has a word that the dialect does not have, but might.
     """
     open_groups: _OpenGroups = []
-    for match in _tokens(source, limits):
+    for match in _tokens(source, dialect, limits):
         offset = match.start()
         if match[0] == "(":
             if len(open_groups) >= limits.depth:
@@ -102,16 +107,17 @@ def groups(source: Source, limits: ReaderLimits) -> Iterator[Group]:
         raise source.malformed(open_groups[-1][0], "this parenthesis is never closed")
 
 
-def _tokens(source: Source, limits: ReaderLimits) -> Iterator[re.Match[str]]:
+def _tokens(source: Source, dialect: Dialect, limits: ReaderLimits) -> Iterator[re.Match[str]]:
     """Yield the parentheses and atoms."""
-    for count, match in enumerate(_TOKEN.finditer(source.text)):
+    # What the pattern does not match is white space, which ``finditer`` steps over.
+    for count, match in enumerate(dialect.tokens.finditer(source.text)):
         if count >= limits.tokens:
             msg = f"more than {limits.tokens} tokens (limit 'tokens')"
             raise source.malformed(match.start(), msg)
-        if match.lastindex == _QUOTE:
-            msg = f"{match[0]} starts a string or quoted symbol; neither occurs in VNN-LIB"
-            raise source.unsupported(match.start(), msg)
-        if match.lastindex is not None:  # Else it is a comment.
+        if match.lastgroup == "bad":
+            msg = f"{shown(match[0])} {dialect.bad}"
+            raise source.unknown(dialect, match.start(), msg)
+        if match.lastgroup is not None:  # Else it is a comment.
             yield match
 
 

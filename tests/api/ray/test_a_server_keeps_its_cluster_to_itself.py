@@ -12,7 +12,7 @@ import pytest
 
 from api.client import Client, FileKind
 from api.cluster import connection
-from api.cluster.connection import LOOPBACK, Door, check_cluster
+from api.cluster.connection import Door, check_cluster
 from api.settings import Settings
 from tests.api.ray.clusters import (
     await_that,
@@ -24,6 +24,7 @@ from tests.api.ray.clusters import (
 )
 from tests.api.server_process import ServerProcess, command_line, descendants
 from tests.api.tiny import tiny_model, tiny_property
+from verifier import ray_session
 from verifier.errors import UsageError
 
 LOOPBACK_ADDRESSES = {"127.0.0.1", "::ffff:127.0.0.1"}
@@ -145,4 +146,4 @@ def test_a_server_says_why_a_cluster_cannot_be_used(
 
 
 def test_loopback_is_taken_for_what_it_is() -> None:
-    assert Door("127.0.0.1:1", "t").environment.items() >= LOOPBACK.items()
+    assert Door("127.0.0.1:1", "t").environment.items() >= ray_session.LOOPBACK.items()

@@ -8,6 +8,10 @@ a counterexample, after it.
 
 from __future__ import annotations
 
+import gzip
+import io
+import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -15,14 +19,15 @@ from typing import TYPE_CHECKING, Any
 from verifier.errors import RefusedError, UsageError, VerifierError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from verifier.ir.graph import Graph
     from verifier.pipeline import Result
     from verifier.spec.counterexample import Counterexample
-    from verifier.spec.property import Property
+    from verifier.spec.property import InputBox, Property
 
+_GZIP_MAGIC = b"\x1f\x8b"
 MODERATE = Fraction(1 << 15)
 
 
@@ -48,20 +53,19 @@ class Network:
             UsageError: The file cannot be read.
             RefusedError: It is damaged, or uses what is not modelled.
         """
-        from verifier.ir.onnx_model import MAX_FILE_BYTES
+        return cls.of(path, content_of(path))
+
+    @classmethod
+    def of(cls, path: Path, content: bytes) -> Network:
+        """Read a network from the bytes of a file.
+
+        Raises:
+            RefusedError: They are damaged, or use what is not modelled.
+        """
         from verifier.ir.onnx_reader import read_onnx
 
-        try:
-            with path.open("rb") as file:
-                content = file.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            msg = f"{path}: cannot be read: {error.strerror or error}"
-            raise UsageError(msg) from error
-        try:
+        with refusals_of(path):
             return cls(path, content, read_onnx(content))
-        except RefusedError as error:
-            msg = f"{path}: {error}"
-            raise type(error)(msg) from error
 
     def check(self, prop: Property) -> None:
         """Check that onnxruntime computes what the graph computes, on inputs of the property.
@@ -73,7 +77,14 @@ class Network:
         from verifier.spec.vnnlib_reader import check_fits
 
         check_fits(prop, self.graph)
-        box = prop.cases[0].box if prop.cases else None
+        self.check_within(prop.cases[0].box if prop.cases else None)
+
+    def check_within(self, box: InputBox | None) -> None:
+        """Check the same within a box of its inputs.
+
+        Raises:
+            RefusedError: onnxruntime computes something else, or cannot run the file.
+        """
         self._check(None if box is None else (_moderate(box.lower), _moderate(box.upper)))
 
     def check_around_zero(self) -> None:
@@ -88,11 +99,8 @@ class Network:
     def _check(self, ends: tuple[Sequence[Fraction], Sequence[Fraction]] | None) -> None:
         from verifier.ir.import_gate import check_against_onnxruntime
 
-        try:
+        with refusals_of(self.path):
             check_against_onnxruntime(self.content, self.graph, box=ends)
-        except RefusedError as error:
-            msg = f"{self.path}: {error}"
-            raise type(error)(msg) from error
 
     def output_at(self, x: Sequence[Fraction]) -> tuple[Fraction, ...]:
         """Return the exact output at a point."""
@@ -130,6 +138,38 @@ class Network:
         boxes = {id(case.box): case.box for case in prop.cases}.values()
         box = next(box for box in boxes if is_inside(box, x))
         return nearest_floats_inside(box, x, element.dtype.name) or x
+
+
+def content_of(path: Path) -> bytes:
+    """Return the bytes of a network file, which may be compressed with gzip.
+
+    Of one that is too large, enough is read to tell that.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    from verifier.ir.onnx_model import MAX_FILE_BYTES
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if content.startswith(_GZIP_MAGIC):
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as unpacked:
+                content = unpacked.read(MAX_FILE_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        msg = f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise UsageError(msg) from error
+    return content
+
+
+@contextmanager
+def refusals_of(path: Path) -> Iterator[None]:
+    """Name the file where something about it is refused."""
+    try:
+        yield
+    except RefusedError as error:
+        msg = f"{path}: {error}"
+        raise type(error)(msg) from error
 
 
 def _moderate(values: Sequence[Fraction]) -> Sequence[Fraction]:

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a manifest: jobs of a batch, whose stored outcomes are the cache, and then a judgement.
+
+An outcome is taken from the cache where all that it depends on is the same: the bytes of the files
+as they are (the import gate and a replay are about the file, not only about the graph in it), the
+options and the version. What was not answered is asked again. Certificates are checked anew in
+every run: whoever can write to a cache cannot forge a verdict that needs one.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from verifier.batch.job import Job
+from verifier.batch.results import Result
+from verifier.batch.reuse import jobs_of_zoo
+from verifier.batch.run import Run
+from verifier.batch.task import Outcome, Task, crash, failure
+from verifier.gate.check import Certification, Check, Confirmation, Report, judge
+from verifier.verdict import Verdict
+from verifier.version import version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from verifier.batch.job import Outcomes
+    from verifier.batch.pool import Pool
+    from verifier.batch.run import Memory, Watcher
+    from verifier.gate.judgement import Policy
+    from verifier.gate.manifest import Manifest
+
+INPUTS = ("model.onnx", "property.vnnlib")
+_CERTIFIED = ("holds", "violated")
+
+
+class _Answers:
+    """The outcomes of earlier runs that have an answer.
+
+    That time ran out on a busy machine must not end every build after that.
+
+    Args:
+        store: All outcomes.
+    """
+
+    def __init__(self, store: Memory) -> None:
+        self._store = store
+
+    def get(self, digest: str) -> Outcome | None:
+        """Return the outcome of a task, if there is one with an answer."""
+        outcome = self._store.get(digest)
+        is_open = outcome is not None and outcome.document.get("verdict") == Verdict.UNKNOWN
+        return None if is_open else outcome
+
+    def put(self, digest: str, outcome: Outcome) -> None:
+        """Keep an outcome."""
+        self._store.put(digest, outcome)
+
+
+def run_gate(
+    manifest: Manifest, pool: Pool, store: Memory, watcher: Watcher, *, certify: bool
+) -> Report:
+    """Do what a manifest asks for, and judge it.
+
+    Args:
+        manifest: What is asked.
+        pool: Does tasks.
+        store: Outcomes of earlier runs, and of this one for later ones.
+        watcher: Is told how it goes.
+        certify: Whether a verdict counts only with a certificate that the checker accepts.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    asked: list[tuple[Job, Policy]] = []
+    jobs: list[Job] = []
+    for entry in manifest.entries:
+        own = jobs_of_zoo(entry.zoo, certify=certify)
+        jobs += own
+        asked += [(job, entry.policy) for job in own if job.question is not None]
+    if certify:
+        jobs += [_confirmation(job) for job, _ in asked]
+    run = Run(pool, _Answers(store), watcher)
+    run.do(jobs)
+    checks = tuple(_check(job, run, policy, certify=certify) for job, policy in asked)
+    return Report(manifest, checks, started, time.monotonic() - clock, version())
+
+
+def _confirmation(job: Job) -> Job:
+    """Return the job that has the certificate of another job checked."""
+    make = partial(_checking, job)
+    return Job(_checked_by(job), (job.name,), make, is_repeated=True)
+
+
+def _checked_by(job: Job) -> str:
+    return f"check the certificate of {job.name}"
+
+
+def _checking(job: Job, outcomes: Outcomes) -> Task | Outcome:
+    certificate = outcomes[job.name].files.get("certificate")
+    if certificate is None:
+        return failure("there is no certificate")
+    return Task("check", {**_verified(job.make(outcomes)), "certificate.json.gz": certificate})
+
+
+def _verified(task: Task | Outcome) -> Mapping[str, bytes]:
+    """Return the files that a verification is about."""
+    return {} if isinstance(task, Outcome) else {name: task.files[name] for name in INPUTS}
+
+
+def _as_done(job: Job, run: Run) -> tuple[Outcome, Mapping[str, bytes]]:
+    """Return an outcome and the files that it is about, or that these are no longer there."""
+    task = job.make(run.outcomes)
+    digest = None if isinstance(task, Outcome) else task.digest
+    if run.digests.get(job.name) != digest:
+        # A verdict must not stand beside bytes that it is not about.
+        return crash("a file was changed while the gate ran"), {}
+    return run.outcomes[job.name], _verified(task)
+
+
+def _check(job: Job, run: Run, policy: Policy, *, certify: bool) -> Check:
+    assert job.question is not None  # noqa: S101 - chosen so
+    outcome, inputs = _as_done(job, run)
+    result = Result.of(job.question, outcome)
+    confirmation = None
+    if certify and result.verdict in _CERTIFIED:
+        confirmation = _confirmed(job, run.outcomes)
+    judgement, reason = judge(result, outcome, policy, confirmation)
+    return Check(
+        job.question,
+        judgement,
+        result.verdict,
+        reason,
+        result.seconds,
+        job.name in run.stored,
+        inputs,
+        outcome.document,
+        outcome.files.get("certificate"),
+        confirmation,
+    )
+
+
+def _confirmed(job: Job, outcomes: Outcomes) -> Confirmation:
+    """Return what the checker said."""
+    outcome, checked = outcomes[job.name], outcomes[_checked_by(job)]
+    if "certificate" not in outcome.files:
+        why = outcome.document["not_written"].get("certificate", "none was made")
+        return Confirmation(Certification.MISSING, why)
+    if checked.is_crash:
+        return Confirmation(Certification.UNCHECKED, checked.error)
+    if checked.error:
+        return Confirmation(Certification.REJECTED, checked.error)
+    told = checked.document
+    if not told["accepted"]:
+        return Confirmation(Certification.REJECTED, told["reason"], told["run_seconds"])
+    if told["verdict"] != outcome.document["verdict"]:
+        reason = f"it proves {told['verdict']}, not {outcome.document['verdict']}"
+        return Confirmation(Certification.REJECTED, reason, told["run_seconds"])
+    return Confirmation(Certification.ACCEPTED, "", told["run_seconds"])
