@@ -50,9 +50,9 @@ class QueryNetworks:
         _check_equivalences(query, files, contents)
         found: dict[str, Network] = {}
         for declared in query.networks:
-            name, hidden = declared.name, [tensor.node_name for tensor in declared.hidden]
+            name = declared.name
             other = next((o for o in query.networks if o.name == declared.equal_to), declared)
-            if other is not declared and [tensor.node_name for tensor in other.hidden] == hidden:
+            if other is not declared and _hidden(other) == _hidden(declared):
                 found[name] = found[other.name]
             else:
                 found[name] = _network(declared, files[name], contents[name])
@@ -142,6 +142,11 @@ def _complete(query: Query, files: Mapping[str, Path]) -> dict[str, Path]:
             raise UsageError(msg)
         found[network.name] = path
     return found
+
+
+def _hidden(network: NetworkDeclaration) -> list[tuple[str, int]]:
+    """Return the names of hidden nodes in the file, and how many entries each is said to have."""
+    return [(tensor.node_name, tensor.width) for tensor in network.hidden]
 
 
 def _check_equivalences(

@@ -167,6 +167,26 @@ def test_a_query_may_speak_of_a_hidden_node(files: Files) -> None:
     assert assignment(run("verify", positive, *networks).printed)["H[2]"] > 0
 
 
+def test_an_equal_network_has_hidden_nodes_of_the_same_size(files: Files) -> None:
+    model = onnx.load_from_string(files.network.read_bytes())
+    first, second, *_ = (node.output[0] for node in model.graph.node if node.op_type == "Relu")
+    text = pair_text("(< W[0] K[0])", "equal-to")
+
+    def hidden(tensor: str, width: int, name: str) -> str:
+        return f'(declare-hidden {tensor} Real [{width}] "{name}") '
+
+    # All entries together are as many as there are: only the tensors differ.
+    ours = hidden("H", 8, first) + hidden("I", 8, second)
+    theirs = hidden("J", 7, first) + hidden("K", 9, second)
+    for output, tensors in (("(declare-output Y", ours), ("(declare-output W", theirs)):
+        text = text.replace(output, f"{tensors}{output}")
+
+    done = run("verify", files.path("q.vnnlib", text), "--network", f"f={files.network}")
+
+    assert (done.status, done.printed) == (3, "")
+    assert "query variable J" in done.errors
+
+
 def test_properties_of_version_1_are_answered_in_their_names(files: Files) -> None:
     network = ("--network", f"any={files.network}")
 
