@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import tomllib
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -91,10 +92,26 @@ def test_a_variant_that_is_a_file_has_the_map_that_lies_beside_it(folder: Path) 
     }
 
 
+def test_the_content_that_is_told_is_what_was_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = write(folder, WHOLE)
+    loads = tomllib.loads
+
+    def edited(text: str) -> dict[str, Any]:
+        place.write_text("", encoding="utf-8")
+        return loads(text)
+
+    monkeypatch.setattr(tomllib, "loads", edited)
+
+    assert read_manifest(place).content == WHOLE.encode()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[", "cannot be read: "),
+        (f"timeout_seconds = 1{'0' * 5000}", "cannot be read: "),
         ("", "networks: write [[networks]] for at least one"),
         ("networks = 3", "networks: write [[networks]] for each"),
         ("network = []", "'network' is not known; known: networks, semantics, timeout_seconds"),
@@ -103,6 +120,10 @@ def test_a_variant_that_is_a_file_has_the_map_that_lies_beside_it(folder: Path) 
         ("semantics = []\n" + WHOLE, "semantics: [] is not one of: real"),
         (NETWORK, "network 1: timeout_seconds: None is not a positive number of seconds"),
         (WHOLE + OTHER + "timeout_seconds = 0", "network 2: timeout_seconds: 0 is not a positive"),
+        *(
+            (WHOLE + f"timeout_seconds = {value}", "network 1: timeout_seconds: ")
+            for value in ("nan", "inf", "-1", "true", '"60"', "[60]", f"1{'0' * 400}")
+        ),
         (
             WHOLE + "unknown = 'pass'",
             "network 1: unknown: 'pass' is not one of: inconclusive, fail",
@@ -132,6 +153,10 @@ def test_a_variant_that_is_a_file_has_the_map_that_lies_beside_it(folder: Path) 
         (
             WHOLE + "[[networks.compressions]]\nmethod = 'magic'",
             "network 1: compression 1: there is no compression method",
+        ),
+        (
+            WHOLE + "[[networks.compressions]]\nmethod = 'integer_quantisation'\noptions.bits = []",
+            "network 1: compression 1: a list of values is empty, so nothing would be made",
         ),
     ],
 )

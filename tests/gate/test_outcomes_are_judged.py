@@ -12,6 +12,7 @@ from tests.cli.running import network_bytes
 from tests.gate.reports import CRASH, LIMIT, ONE, Setting, as_named, one, unknown
 from verifier.batch.task import Outcome, Task, crash, failure
 from verifier.batch.work import execute
+from verifier.errors import UsageError
 from verifier.gate.check import Certification
 from verifier.gate.judgement import Judgement, exit_status
 
@@ -87,6 +88,52 @@ def test_what_was_done_is_taken_from_the_cache_until_a_file_changes(tmp_path: Pa
     }
     kinds = [[check.judgement for check in report.checks] for report in (first, again, edited)]
     assert kinds[0] == kinds[1] == kinds[2]
+
+
+@pytest.mark.parametrize("is_certified", [False, True])
+def test_a_report_is_about_the_files_that_were_verified(tmp_path: Path, is_certified: bool) -> None:
+    network, prop = tmp_path / "network.onnx", tmp_path / "holds.vnnlib"
+
+    def edited(task: Task) -> Outcome:
+        network.write_bytes(network_bytes(seed=4))
+        prop.write_bytes(b"")
+        return execute(task)
+
+    setting = Setting.make(tmp_path, HOLDS, edited)
+    before = {"model.onnx": network.read_bytes(), "property.vnnlib": prop.read_bytes()}
+
+    check = only(setting.run(certify=is_certified))
+
+    assert check.judgement is Judgement.PASSED
+    assert check.inputs == before
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        '[[networks]]\noriginal = "network.onnx (asked.onnx)"\nproperties = ["holds.vnnlib"]',
+        '[[networks]]\noriginal = "network.onnx: holds.vnnlib"\nproperties = ["violated.vnnlib"]',
+        '[[networks.compressions]]\nmethod = "integer_quantisation"\noptions = { bits = 16 }',
+    ],
+)
+def test_no_outcome_is_taken_for_that_of_another_name(other: str, tmp_path: Path) -> None:
+    variants = 'variants = ["asked.onnx", "integer_quantisation bits=16"]\n'
+    properties = '"holds.vnnlib", "holds.vnnlib: violated.vnnlib"'
+    text = HOLDS.replace('"holds.vnnlib"', properties) + variants + other
+    setting = Setting.make(tmp_path, text)
+    for name in (
+        "network.onnx (asked.onnx)",
+        "network.onnx: holds.vnnlib",
+        "integer_quantisation bits=16",
+    ):
+        (tmp_path / name).write_bytes(network_bytes())
+    text = (tmp_path / "holds.vnnlib").read_text(encoding="utf-8")
+    (tmp_path / "holds.vnnlib: violated.vnnlib").write_text(text, encoding="utf-8")
+
+    with pytest.raises(UsageError, match="can be understood in two ways; rename a file"):
+        setting.run()
+
+    assert setting.pools[0].tasks == []
 
 
 def test_what_was_not_answered_is_asked_again(tmp_path: Path) -> None:

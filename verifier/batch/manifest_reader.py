@@ -8,6 +8,7 @@ method with options, where a list stands for each of its values, or a chain of s
 from __future__ import annotations
 
 import math
+import sys
 import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,8 +30,8 @@ MOST_BYTES = 1 << 20
 MOST_VARIANTS = 10_000
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a file in TOML.
+def read_toml(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Return what a file in TOML says, and its bytes.
 
     Raises:
         UsageError: It cannot be read, is malformed or too long.
@@ -41,8 +42,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         if len(content) > MOST_BYTES:
             msg = f"{path}: longer than {MOST_BYTES} bytes"
             raise UsageError(msg)
-        return tomllib.loads(content.decode())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        return tomllib.loads(content.decode()), content
+    except (OSError, ValueError, RecursionError) as error:
         msg = f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"
         raise UsageError(msg) from error
 
@@ -77,7 +78,9 @@ class ManifestReader:
     def seconds(self, document: Mapping[str, Any], key: str) -> float:
         """Return a positive number of seconds."""
         value = document.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        # A whole number may be beyond all floats.
+        largest = sys.float_info.max
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= largest:
             return float(value)
         raise self.wrong(key, f"{value!r} is not a positive number of seconds")
 
@@ -158,6 +161,8 @@ class ManifestReader:
         if not isinstance(method, str) or not isinstance(options, dict):
             raise self.wrong(where, "give method = 'NAME', and options = { KEY = VALUE } if wanted")
         values = [v if isinstance(v, list) else [v] for v in options.values()]
+        if not all(values):
+            raise self.wrong(where, "a list of values is empty, so nothing would be made")
         if math.prod(map(len, values)) > MOST_VARIANTS:
             raise self.wrong(where, f"more than {MOST_VARIANTS} variants")
         steps = []

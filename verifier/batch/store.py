@@ -48,14 +48,16 @@ class Store:
         return Outcome(json.loads(row[0]), dict(files.fetchall()))
 
     def put(self, digest: str, outcome: Outcome) -> None:
-        """Keep an outcome; it is on disk when this returns."""
+        """Keep an outcome in place of an earlier one; it is on disk when this returns."""
         document = json.dumps(dict(outcome.document), sort_keys=True)
         with self._connection:
             self._connection.execute(
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (digest, document)
             )
+            # An earlier outcome may have made files that this one has not.
+            self._connection.execute("DELETE FROM files WHERE digest = ?", (digest,))
             self._connection.executemany(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?)",
+                "INSERT INTO files VALUES (?, ?, ?)",
                 [(digest, name, content) for name, content in outcome.files.items()],
             )
 

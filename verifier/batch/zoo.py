@@ -65,7 +65,7 @@ def read_zoo(path: Path) -> Zoo:
     Raises:
         UsageError: It cannot be read, is malformed, or names what is not there.
     """
-    document = read_toml(path)
+    document, _ = read_toml(path)
     reader = ManifestReader(path)
     reader.check_keys(document, _KEYS)
     return Zoo(

@@ -91,12 +91,12 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         UsageError: It cannot be read, is malformed, or names what is not there.
     """
-    document = read_toml(path)
+    document, content = read_toml(path)
     reader = ManifestReader(path)
     reader.check_keys(document, _WHOLE)
     entries = _entries(reader, document, "networks")
     semantics = reader.choice(document, "semantics", Semantics.REAL)
-    return Manifest(path, path.read_bytes(), semantics, entries)
+    return Manifest(path, content, semantics, entries)
 
 
 def _entries(reader: ManifestReader, document: Mapping[str, Any], key: str) -> tuple[Entry, ...]:
