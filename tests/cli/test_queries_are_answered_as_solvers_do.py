@@ -21,11 +21,13 @@ from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.onnx_lowering import LOWERINGS
 from verifier.ir.onnx_model import FIRST_OPSET, LAST_OPSET
 from verifier.ir.onnx_reader import read_onnx
+from verifier.network_file import Network
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.running import Files
+    from verifier.spec.property import InputBox
 
 BOX = "".join(f"(assert (and (>= X[0,{i}] -1.0) (<= X[0,{i}] 1.0)))\n" for i in range(INPUTS))
 ENTRY = re.compile(r"\((\w+) ([^()\s]+)\)")
@@ -143,6 +145,29 @@ def test_two_networks_are_compared_on_one_input(files: Files) -> None:
         assert [values[f"{name}[{j}]"] for j in range(OUTPUTS)] == pytest.approx(
             [float(value) for value in exact], abs=1e-5
         )
+
+
+def test_each_network_is_compared_with_what_onnxruntime_computes_at_its_inputs(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = files.folder / "other.onnx"
+    other.write_bytes(network_bytes(seed=4))
+    compared = []
+
+    def note(network: Network, box: InputBox) -> None:
+        compared.append((network.path, [int(value) for value in (*box.lower, *box.upper)]))
+
+    monkeypatch.setattr(Network, "check_within", note)
+    text = pair_text("(>= Y[0] 100.0)").replace(
+        "(== X[0,1] V[0,1])", "(and (>= V[0,1] 3.0) (<= V[0,1] 4.0))"
+    )
+
+    run(
+        *("verify", files.path("q.vnnlib", text)),
+        *("--network", f"f={files.network}", "--network", f"g={other}"),
+    )
+
+    assert compared == [(files.network, [-1, -1, -1, 1, 1, 1]), (other, [-1, 3, -1, 1, 4, 1])]
 
 
 @pytest.mark.slow
