@@ -174,3 +174,26 @@ def test_structure_is_all_but_weights() -> None:
     assert structure(_network(1, 2, 1)) == structure(_network(2, 2, 1))
     assert structure(_network(1, 2, 1)) != structure(_network(1, 2, 2))
     assert structure(_network(1, 2, 1)) != structure(_network(1, 3, 1))
+
+
+def _turned(
+    axis: int = 1, rows: int = 4, output: str = "y", shape: tuple[int, ...] = (4,)
+) -> bytes:
+    nodes = [
+        helper.make_node("Reshape", ["x", "shape"], ["square"], "reshape"),
+        helper.make_node("Flatten", ["square"], ["y"], axis=axis),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    result = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
+    square = numpy_helper.from_array(np.array([rows, 4 // rows], dtype=np.int64), "shape")
+    graph = helper.make_graph(nodes, "turned", [x], [result], [square])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return bytes(made.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "other", [_turned(axis=0), _turned(rows=2), _turned(output="square"), _turned(shape=(2, 2))]
+)
+def test_attributes_shapes_and_the_output_are_part_of_a_structure(other: bytes) -> None:
+    assert structure(_turned()) == structure(_turned())
+    assert structure(_turned()) != structure(other)
