@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -151,3 +152,14 @@ def test_jobs_of_the_same_name_are_not_taken_for_one(tmp_path: Path) -> None:
             run.do(first)
             with pytest.raises(UsageError, match="'a' can be understood in two ways"):
                 run.do(second)
+
+
+@pytest.mark.parametrize("kept", ["null", "[]", '"holds"', "{", ""])
+def test_an_outcome_that_cannot_be_read_is_none(kept: str, tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        store.put("d", Outcome({"said": "first"}))
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        connection.execute("UPDATE outcomes SET document = ?", (kept,))
+
+    with opened(tmp_path) as store, pytest.raises(UsageError, match="outcome that cannot be read"):
+        store.get("d")

@@ -92,6 +92,15 @@ def test_a_variant_that_is_a_file_has_the_map_that_lies_beside_it(folder: Path) 
     }
 
 
+@pytest.mark.parametrize("text", [WHOLE, WHOLE + 'variants = ["made/*/*.vnnlib"]'])
+def test_a_link_to_what_is_not_there_takes_no_check_away(text: str, folder: Path) -> None:
+    place = "made/one" if "variants" in text else "."
+    (folder / place / "three.vnnlib").symlink_to("not-fetched")
+
+    with pytest.raises(UsageError, match=r"three\.vnnlib is no file, or a link to one that is not"):
+        read_manifest(write(folder, text))
+
+
 def test_the_content_that_is_told_is_what_was_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

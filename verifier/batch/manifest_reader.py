@@ -115,12 +115,17 @@ class ManifestReader:
         """Return the files that one pattern names; there is at least one."""
         folder = self.path.parent
         try:
-            paths = sorted(path for path in folder.glob(pattern) if path.is_file())
+            found = sorted(path for path in folder.glob(pattern) if not path.is_dir())
         except (ValueError, NotImplementedError) as error:
             raise self.wrong(key, f"{pattern!r}: {error}") from error
-        if not paths:
+        if not found:
             raise self.wrong(key, f"{pattern!r} matches no file in {folder}")
-        return [str(path.relative_to(folder)) for path in paths]
+        names = [str(path.relative_to(folder)) for path in found]
+        # A link to a file that was not fetched must not make a check disappear.
+        for path, name in zip(found, names, strict=True):
+            if not path.is_file():
+                raise self.wrong(key, f"{name} is no file, or a link to one that is not there")
+        return names
 
     def compressions(self, document: Mapping[str, Any], key: str) -> tuple[tuple[Step, ...], ...]:
         """Return what is done to a network, each shorter chain before those that go on from it."""

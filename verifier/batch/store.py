@@ -11,7 +11,7 @@ import fcntl
 import json
 import sqlite3
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from verifier.batch.task import Outcome
 from verifier.errors import UsageError
@@ -37,7 +37,11 @@ class Store:
         self._connection = connection
 
     def get(self, digest: str) -> Outcome | None:
-        """Return the outcome of a task, if there is one."""
+        """Return the outcome of a task, if there is one.
+
+        Raises:
+            UsageError: It cannot be read.
+        """
         query = "SELECT document FROM outcomes WHERE digest = ?"
         row = self._connection.execute(query, (digest,)).fetchone()
         if row is None:
@@ -45,7 +49,7 @@ class Store:
         files = self._connection.execute(
             "SELECT name, content FROM files WHERE digest = ?", (digest,)
         )
-        return Outcome(json.loads(row[0]), dict(files.fetchall()))
+        return Outcome(_document(row[0]), dict(files.fetchall()))
 
     def put(self, digest: str, outcome: Outcome) -> None:
         """Keep an outcome in place of an earlier one; it is on disk when this returns."""
@@ -60,6 +64,18 @@ class Store:
                 "INSERT INTO files VALUES (?, ?, ?)",
                 [(digest, name, content) for name, content in outcome.files.items()],
             )
+
+
+def _document(text: object) -> dict[str, Any]:
+    """Return the document of an outcome as it was kept."""
+    try:
+        document = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        msg = f"{FILE} has an outcome that cannot be read; remove it and what lies beside it"
+        raise UsageError(msg)
+    return document
 
 
 @contextmanager
