@@ -154,28 +154,35 @@ def _check_equivalences(
 ) -> None:
     from verifier.ir.onnx_structure import structure
 
-    for network in query.networks:
-        name, other = network.name, network.isomorphic_to
+    declared = {network.name: network for network in query.networks}
+    for name, network in declared.items():
+        other = network.isomorphic_to
         if not other:
             continue
         found = []
         for each in (name, other):
             with refusals_of(files[each]):
-                found.append(structure(contents[each]))
+                # Which hidden nodes a query speaks of is no part of what a network is.
+                visible = replace(declared[each], hidden=())
+                found.append(structure(_vectors(visible, contents[each])))
         if found[0] != found[1]:
             msg = f"{files[name]}: {name} has not the structure of {other}, as is declared"
             raise UsageError(msg)
 
 
-def _network(declared: NetworkDeclaration, path: Path, content: bytes) -> Network:
+def _vectors(declared: NetworkDeclaration, content: bytes) -> bytes:
+    """Return the model with one input and one output vector."""
     from verifier.ir.onnx_flattened import Wanted, flattened
 
     def wanted(tensors: Sequence[Tensor]) -> list[Wanted]:
         return [Wanted(t.name, t.width, t.node_name) for t in tensors]
 
-    parts = (declared.inputs, declared.outputs, declared.hidden)
+    return flattened(content, *map(wanted, (declared.inputs, declared.outputs, declared.hidden)))
+
+
+def _network(declared: NetworkDeclaration, path: Path, content: bytes) -> Network:
     with refusals_of(path):
-        vectors = flattened(content, *map(wanted, parts))
+        vectors = _vectors(declared, content)
     network = Network.of(path, vectors)
     for what, tensors, width in (
         ("inputs", declared.inputs, network.graph.input_width),

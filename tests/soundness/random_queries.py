@@ -32,6 +32,7 @@ class Network:
         number: Its place.
         model: What it computes.
         equal_to: The place of the network that it is declared equal to, if any.
+        isomorphic_to: The place of the network in the same file that it has the structure of.
         hidden: Names of values in the model that the query speaks of.
     """
 
@@ -39,6 +40,7 @@ class Network:
     model: RandomModel
     equal_to: int | None
     hidden: Sequence[str]
+    isomorphic_to: int | None = None
 
     @property
     def tensors(self) -> list[tuple[str, str, str]]:
@@ -57,6 +59,8 @@ class Network:
         lines = [f"(declare-network f{self.number}"]
         if self.equal_to is not None:
             lines.append(f"(equal-to f{self.equal_to})")
+        if self.isomorphic_to is not None:
+            lines.append(f"(isomorphic-to f{self.isomorphic_to})")
         for kind, name, value in self.tensors:
             shape = ",".join(map(str, self.model.declared[value]))
             quoted = f' "{value}"' if kind == "hidden" else ""
@@ -129,19 +133,20 @@ class RandomQuery:
 
 def _network(rng: random.Random, number: int, earlier: Sequence[Network]) -> Network:
     """Return a new network, one that is equal to an earlier one, or its model in a file again."""
-    bases = [network for network in earlier if network.equal_to is None]
-    equal_to = None
+    bases = [n for n in earlier if n.equal_to is None and n.isomorphic_to is None]
+    equal_to = isomorphic_to = None
     if bases and rng.random() < 0.6:
         base = rng.choice(bases)
         model = base.model
         equal_to = base.number if rng.random() < 0.7 else None
+        isomorphic_to = base.number if equal_to is None and rng.random() < 0.7 else None
         if rng.random() < 0.5:
-            return Network(number, model, equal_to, base.hidden)
+            return Network(number, model, equal_to, base.hidden, isomorphic_to)
     else:
         shapes = [random_shape(rng, rng.randint(1, 3)) for _ in range(rng.choice([1, 2, 2, 3]))]
         model = RandomModel(rng, shapes)
     hidden = rng.choices([*model.shapes, *model.outputs], k=rng.choice([0, 1, 2]))
-    return Network(number, model, equal_to, hidden)
+    return Network(number, model, equal_to, hidden, isomorphic_to)
 
 
 def _equalities(rng: random.Random, networks: Sequence[Network]) -> list[tuple[str, str]]:
