@@ -13,6 +13,8 @@ from verifier.batch.task import Outcome, Task
 from verifier.batch.work import execute
 from verifier.certificate.checker import check_certificate
 from verifier.certificate.format import read_certificate
+from verifier.errors import ModelError
+from verifier.ir import import_gate
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.onnx_reader import read_onnx
 from verifier.spec.counterexample import violates
@@ -65,6 +67,26 @@ def test_a_variant_is_verified_by_the_proof_of_its_base() -> None:
     assert set(made.files) == {"model.onnx", "neuron_map.json"}
     assert done.document["verdict"] == "holds"
     assert done.document["reuse"]["valid"] > 0
+
+
+def test_nothing_is_answered_about_a_file_that_runs_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proof = verify(HOLDS, keep=True).files["proof"]
+
+    def differs(*_: object, **__: object) -> None:
+        msg = "onnxruntime computes something else"
+        raise ModelError(msg)
+
+    monkeypatch.setattr(import_gate, "check_against_onnxruntime", differs)
+    query = {"query.vnnlib": HOLDS, "model.onnx": network_bytes()}
+
+    for done in (
+        verify(HOLDS),
+        verify(HOLDS, {"base.proof": proof}),
+        execute(Task("query", query, {"networks": {"": "model.onnx"}})),
+    ):
+        assert done.error == "model.onnx: onnxruntime computes something else"
 
 
 def test_the_proof_of_another_property_is_refused() -> None:
