@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.running import HOLDS_FROM, VIOLATED_UP_TO, network_bytes, property_text
+from verifier.batch.instances import jobs_of_instances
 from verifier.batch.task import Outcome, Task
 from verifier.batch.work import execute
 from verifier.certificate.checker import check_certificate
@@ -19,6 +20,9 @@ from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.onnx_reader import read_onnx
 from verifier.spec.counterexample import violates
 from verifier.spec.vnnlib_reader import parse_vnnlib
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOLDS = property_text(f"(>= Y_0 {HOLDS_FROM})").encode()
 VIOLATED = property_text(f"(>= Y_0 {VIOLATED_UP_TO})").encode()
@@ -172,3 +176,19 @@ def test_digests_tell_apart_all_that_matters() -> None:
     assert len({base.digest, *(other.digest for other in others)}) == 6
     reordered = {"property.vnnlib": b"b", "model.onnx": b"a"}
     assert Task("verify", reordered, {"keep": True}).digest == base.digest
+
+
+def test_a_row_of_a_table_hands_each_network_its_own_file(tmp_path: Path) -> None:
+    contents = {"a.onnx": b"first", "b.onnx": b"second", "q.vnnlib": b"query"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    table = tmp_path / "instances.csv"
+    table.write_text("\"[('f', 'a.onnx'), ('g', 'b.onnx')]\",q.vnnlib,60\n", encoding="utf-8")
+
+    (job,) = jobs_of_instances(table)
+    task = job.make({})
+
+    assert isinstance(task, Task)
+    named = {name: task.files[file] for name, file in task.options["networks"].items()}
+    assert named == {"f": b"first", "g": b"second"}
+    assert task.files["query.vnnlib"] == b"query"

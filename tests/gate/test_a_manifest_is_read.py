@@ -141,6 +141,7 @@ def test_the_content_that_is_told_is_what_was_read(
         (HEAD + "[[networks]]\nproperties = ['*']", "network 1: original: give the name of a file"),
         (WHOLE.replace("a.onnx", "*.onnx"), "network 1: original: 'onnx/*.onnx' matches 2 files"),
         (WHOLE.replace("a.onnx", "c.onnx"), "network 1: original: 'onnx/c.onnx' matches no file"),
+        (WHOLE.replace("*.vnnlib", "onn*"), "network 1: properties: 'onn*' matches no file in"),
         (WHOLE.replace('["*.vnnlib"]', "[]"), "network 1: properties: the list is empty"),
         (WHOLE.replace('["*.vnnlib"]', "3"), "network 1: properties: give a list of file names"),
         (WHOLE + "variants = 'x'", "network 1: variants: give a list of file names"),

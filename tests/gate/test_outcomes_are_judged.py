@@ -189,6 +189,12 @@ def other_certificate(task: Task) -> Outcome:
     return replace(done, files=other.files)
 
 
+def without_sense(task: Task) -> Outcome:
+    """Verify a task, but return a certificate that the checker cannot read."""
+    done = execute(task)
+    return replace(done, files={"certificate": b"{"}) if "certificate" in done.files else done
+
+
 def without_acceptance(task: Task) -> Outcome:
     if task.command != "check":
         return execute(task)
@@ -209,6 +215,7 @@ def with_a_crash(task: Task) -> Outcome:
     ("do", "reason"),
     [
         (other_certificate, ""),
+        (without_sense, "certificate.json.gz: "),
         (without_acceptance, "a core is open"),
         (with_another_verdict, "it proves violated, not holds"),
     ],
