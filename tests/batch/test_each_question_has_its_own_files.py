@@ -16,6 +16,8 @@ from verifier.batch.zoo import Zoo
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verifier.batch.question import Change
+
 QUANTISED = Step("integer_quantisation", ("bits=8",))
 PRUNED = Step("magnitude_pruning", ("sparsity=0.1",))
 
@@ -32,9 +34,10 @@ def told(task: Task) -> Outcome:
 def test_each_question_has_its_own_files(tmp_path: Path) -> None:
     for name in ("a.onnx", "b.onnx", "given.onnx", "p.vnnlib", "q.vnnlib"):
         (tmp_path / name).write_text(name, encoding="utf-8")
+    variants: tuple[tuple[Change, ...], ...]
     variants = ((QUANTISED,), (Given("given.onnx"),), (QUANTISED, PRUNED))
     zoo = Zoo(tmp_path, ("a.onnx", "b.onnx"), ("p.vnnlib", "q.vnnlib"), variants, 9.0)
-    done = {
+    done: dict[tuple[Change, ...], str] = {
         (): "{}",
         variants[0]: "{} integer_quantisation bits=8",
         variants[1]: "given.onnx",
