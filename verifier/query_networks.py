@@ -50,9 +50,9 @@ class QueryNetworks:
         _check_equivalences(query, files, contents)
         found: dict[str, Network] = {}
         for declared in query.networks:
-            name, hidden = declared.name, [tensor.node_name for tensor in declared.hidden]
+            name = declared.name
             other = next((o for o in query.networks if o.name == declared.equal_to), declared)
-            if other is not declared and [tensor.node_name for tensor in other.hidden] == hidden:
+            if other is not declared and _hidden(other) == _hidden(declared):
                 found[name] = found[other.name]
             else:
                 found[name] = _network(declared, files[name], contents[name])
@@ -127,7 +127,8 @@ def _complete(query: Query, files: Mapping[str, Path]) -> dict[str, Path]:
     declared = [network.name for network in query.networks]
     unknown = next((name for name in files if name not in declared), None)
     if unknown is not None:
-        msg = f"--network {unknown}: the query declares {', '.join(declared)}"
+        forms = ", ".join(f"--network {name}=FILE" for name in declared)
+        msg = f"--network {unknown}: the query has no such network; give {forms}"
         raise UsageError(msg)
     found: dict[str, Path] = {}
     for network in query.networks:
@@ -144,33 +145,45 @@ def _complete(query: Query, files: Mapping[str, Path]) -> dict[str, Path]:
     return found
 
 
+def _hidden(network: NetworkDeclaration) -> list[tuple[str, int]]:
+    """Return the names of hidden nodes in the file, and how many entries each is said to have."""
+    return [(tensor.node_name, tensor.width) for tensor in network.hidden]
+
+
 def _check_equivalences(
     query: Query, files: Mapping[str, Path], contents: Mapping[str, bytes]
 ) -> None:
     from verifier.ir.onnx_structure import structure
 
-    for network in query.networks:
-        name, other = network.name, network.isomorphic_to
+    declared = {network.name: network for network in query.networks}
+    for name, network in declared.items():
+        other = network.isomorphic_to
         if not other:
             continue
         found = []
         for each in (name, other):
             with refusals_of(files[each]):
-                found.append(structure(contents[each]))
+                # Which hidden nodes a query speaks of is no part of what a network is.
+                visible = replace(declared[each], hidden=())
+                found.append(structure(_vectors(visible, contents[each])))
         if found[0] != found[1]:
             msg = f"{files[name]}: {name} has not the structure of {other}, as is declared"
             raise UsageError(msg)
 
 
-def _network(declared: NetworkDeclaration, path: Path, content: bytes) -> Network:
+def _vectors(declared: NetworkDeclaration, content: bytes) -> bytes:
+    """Return the model with one input and one output vector."""
     from verifier.ir.onnx_flattened import Wanted, flattened
 
     def wanted(tensors: Sequence[Tensor]) -> list[Wanted]:
         return [Wanted(t.name, t.width, t.node_name) for t in tensors]
 
-    parts = (declared.inputs, declared.outputs, declared.hidden)
+    return flattened(content, *map(wanted, (declared.inputs, declared.outputs, declared.hidden)))
+
+
+def _network(declared: NetworkDeclaration, path: Path, content: bytes) -> Network:
     with refusals_of(path):
-        vectors = flattened(content, *map(wanted, parts))
+        vectors = _vectors(declared, content)
     network = Network.of(path, vectors)
     for what, tensors, width in (
         ("inputs", declared.inputs, network.graph.input_width),

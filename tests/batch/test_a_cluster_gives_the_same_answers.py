@@ -82,6 +82,7 @@ def test_a_task_that_is_lost_costs_itself_only(monkeypatch: pytest.MonkeyPatch) 
         assert found[doomed.digest].error.startswith("the process that worked on it is gone")
         assert found[other.digest].document["verdict"] == "violated"
         monkeypatch.setattr(ray_pool, "LATE_SECONDS", 0.0)
+        monkeypatch.setattr(ray_pool, "START_SECONDS", 0.0)
         late = verify(HOLDS, timeout_seconds=1e-6)
         pool.begin(late)
         assert "after its time limit" in outcomes(pool, 1)[late.digest].error

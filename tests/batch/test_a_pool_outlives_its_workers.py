@@ -77,6 +77,7 @@ def test_a_task_that_does_not_end_is_ended(
 ) -> None:
     # Its time is over before the process has started.
     monkeypatch.setattr(pool_module, "LATE_SECONDS", 0.0)
+    monkeypatch.setattr(pool_module, "START_SECONDS", 0.0)
     late = task(HOLDS, timeout_seconds=0.01)
     pool.begin(late)
 

@@ -78,6 +78,14 @@ def test_each_step_of_a_chain_is_a_variant_of_its_own(folder: Path) -> None:
     )
 
 
+def test_a_step_is_a_variant_also_where_it_stands_in_chains_alone(folder: Path) -> None:
+    step = '{ method = "integer_quantisation", options = { bits = 8 } }'
+    text = f"[[compressions]]\nsteps = [{step}, {step}]"
+    eight = Step("integer_quantisation", ("bits=8",))
+
+    assert read_zoo(write(folder, HEAD + text)).variants == ((eight,), (eight, eight))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -91,7 +99,7 @@ def test_each_step_of_a_chain_is_a_variant_of_its_own(folder: Path) -> None:
         (HEAD.replace("10", "0"), "timeout_seconds: 0 is not a positive number"),
         (HEAD.replace("10", "true"), "timeout_seconds: True is not"),
         (HEAD.replace("10", "inf"), "timeout_seconds: inf is not"),
-        (HEAD.replace("timeout_seconds = 10", ""), "timeout_seconds: None is not"),
+        (HEAD.replace("timeout_seconds = 10", ""), "timeout_seconds: is missing"),
         (HEAD + "compressions = 3", "compressions: write [[compressions]] for each"),
         (
             HEAD + "[[compressions]]\nmethod = 'magic'",

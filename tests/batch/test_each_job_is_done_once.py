@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.batch.at_once import AtOnce, Heard
 from verifier.batch.job import Job
+from verifier.batch.question import Question, Subject
 from verifier.batch.run import Run
 from verifier.batch.store import FILE, opened
 from verifier.batch.task import Outcome, Task, failure
@@ -126,3 +129,37 @@ def test_an_outcome_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.Error):
             store.put("d", Outcome({"said": "half"}, {"a": b"1", "b": None}))  # type: ignore[dict-item]
         assert store.get("d") is None
+
+
+def test_an_outcome_takes_the_place_of_another_with_all_its_files(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        store.put("d", Outcome({"said": "first"}, {"a": b"1", "b": b"2"}))
+        store.put("d", Outcome({"said": "second"}, {"b": b"3"}))
+
+        assert store.get("d") == Outcome({"said": "second"}, {"b": b"3"})
+
+
+def test_jobs_of_the_same_name_are_not_taken_for_one(tmp_path: Path) -> None:
+    def asked(prop: str) -> Job:
+        return replace(job("a"), question=Question(Subject("n"), prop, 1.0))
+
+    for first, second in (([job("a")], [asked("p")]), ([asked("p")], [asked("q")])):
+        with opened(tmp_path) as store:
+            run = Run(AtOnce(do=echo), store, Heard())
+            with pytest.raises(UsageError, match="'a' can be understood in two ways"):
+                run.do([*first, *first])
+            run.do(first)
+            run.do(first)
+            with pytest.raises(UsageError, match="'a' can be understood in two ways"):
+                run.do(second)
+
+
+@pytest.mark.parametrize("kept", ["null", "[]", '"holds"', "{", ""])
+def test_an_outcome_that_cannot_be_read_is_none(kept: str, tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        store.put("d", Outcome({"said": "first"}))
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        connection.execute("UPDATE outcomes SET document = ?", (kept,))
+
+    with opened(tmp_path) as store, pytest.raises(UsageError, match="outcome that cannot be read"):
+        store.get("d")

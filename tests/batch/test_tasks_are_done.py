@@ -3,20 +3,28 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.running import HOLDS_FROM, VIOLATED_UP_TO, network_bytes, property_text
+from verifier.batch.instances import jobs_of_instances
 from verifier.batch.task import Outcome, Task
 from verifier.batch.work import execute
+from verifier.bounds import warm_up
 from verifier.certificate.checker import check_certificate
 from verifier.certificate.format import read_certificate
+from verifier.errors import ModelError
+from verifier.ir import import_gate
 from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.onnx_reader import read_onnx
 from verifier.spec.counterexample import violates
 from verifier.spec.vnnlib_reader import parse_vnnlib
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOLDS = property_text(f"(>= Y_0 {HOLDS_FROM})").encode()
 VIOLATED = property_text(f"(>= Y_0 {VIOLATED_UP_TO})").encode()
@@ -67,6 +75,26 @@ def test_a_variant_is_verified_by_the_proof_of_its_base() -> None:
     assert done.document["reuse"]["valid"] > 0
 
 
+def test_nothing_is_answered_about_a_file_that_runs_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proof = verify(HOLDS, keep=True).files["proof"]
+
+    def differs(*_: object, **__: object) -> None:
+        msg = "onnxruntime computes something else"
+        raise ModelError(msg)
+
+    monkeypatch.setattr(import_gate, "check_against_onnxruntime", differs)
+    query = {"query.vnnlib": HOLDS, "model.onnx": network_bytes()}
+
+    for done in (
+        verify(HOLDS),
+        verify(HOLDS, {"base.proof": proof}),
+        execute(Task("query", query, {"networks": {"": "model.onnx"}})),
+    ):
+        assert done.error == "model.onnx: onnxruntime computes something else"
+
+
 def test_the_proof_of_another_property_is_refused() -> None:
     proof = verify(HOLDS, keep=True).files["proof"]
 
@@ -113,6 +141,26 @@ def test_a_network_that_a_query_cannot_use_is_named_once() -> None:
     assert not done.is_crash
 
 
+@pytest.mark.parametrize("command", ["verify", "query"])
+def test_compiling_is_done_before_the_clock_starts(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+
+    def compile_for_long() -> None:
+        seconds[0] += 50.0
+
+    monkeypatch.setattr(warm_up, "warm_up", compile_for_long)
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    files = {"model.onnx": network_bytes(), "property.vnnlib": HOLDS, "query.vnnlib": HOLDS}
+
+    done = execute(Task(command, files, {"networks": {"": "model.onnx"}, "timeout_seconds": 1.0}))
+
+    assert seconds == [50.0]
+    assert done.document["verdict"] == "holds"
+    assert done.document["run_seconds"] < 1.0
+
+
 def test_time_that_is_spent_is_an_honest_unknown() -> None:
     done = verify(HOLDS, timeout_seconds=1e-9)
 
@@ -150,3 +198,19 @@ def test_digests_tell_apart_all_that_matters() -> None:
     assert len({base.digest, *(other.digest for other in others)}) == 6
     reordered = {"property.vnnlib": b"b", "model.onnx": b"a"}
     assert Task("verify", reordered, {"keep": True}).digest == base.digest
+
+
+def test_a_row_of_a_table_hands_each_network_its_own_file(tmp_path: Path) -> None:
+    contents = {"a.onnx": b"first", "b.onnx": b"second", "q.vnnlib": b"query"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    table = tmp_path / "instances.csv"
+    table.write_text("\"[('f', 'a.onnx'), ('g', 'b.onnx')]\",q.vnnlib,60\n", encoding="utf-8")
+
+    (job,) = jobs_of_instances(table)
+    task = job.make({})
+
+    assert isinstance(task, Task)
+    named = {name: task.files[file] for name, file in task.options["networks"].items()}
+    assert named == {"f": b"first", "g": b"second"}
+    assert task.files["query.vnnlib"] == b"query"

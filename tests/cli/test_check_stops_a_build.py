@@ -152,8 +152,8 @@ def test_all_formats_say_what_the_exit_status_says(name: str, tmp_path: Path) ->
     assert case_result(setting) == case.shown
     assert sarif(setting) == (case.status, case.rules)
     assert [issue["severity"] for issue in issues] == case.severities
-    assert written(setting, "markdown").startswith(f"## {case.symbol} mucg4: 1 checks: 1 ")
-    assert f"1 checks: 1 {case.judgement}" in done.printed
+    assert written(setting, "markdown").startswith(f"## {case.symbol} mucg4: 1 check: 1 ")
+    assert f"1 check: 1 {case.judgement}" in done.printed
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FORMATS)
 
 

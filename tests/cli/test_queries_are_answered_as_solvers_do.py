@@ -21,11 +21,13 @@ from verifier.ir.evaluate import evaluate_exactly
 from verifier.ir.onnx_lowering import LOWERINGS
 from verifier.ir.onnx_model import FIRST_OPSET, LAST_OPSET
 from verifier.ir.onnx_reader import read_onnx
+from verifier.network_file import Network
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.running import Files
+    from verifier.spec.property import InputBox
 
 BOX = "".join(f"(assert (and (>= X[0,{i}] -1.0) (<= X[0,{i}] 1.0)))\n" for i in range(INPUTS))
 ENTRY = re.compile(r"\((\w+) ([^()\s]+)\)")
@@ -145,6 +147,29 @@ def test_two_networks_are_compared_on_one_input(files: Files) -> None:
         )
 
 
+def test_each_network_is_compared_with_what_onnxruntime_computes_at_its_inputs(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = files.folder / "other.onnx"
+    other.write_bytes(network_bytes(seed=4))
+    compared = []
+
+    def note(network: Network, box: InputBox) -> None:
+        compared.append((network.path, [int(value) for value in (*box.lower, *box.upper)]))
+
+    monkeypatch.setattr(Network, "check_within", note)
+    text = pair_text("(>= Y[0] 100.0)").replace(
+        "(== X[0,1] V[0,1])", "(and (>= V[0,1] 3.0) (<= V[0,1] 4.0))"
+    )
+
+    run(
+        *("verify", files.path("q.vnnlib", text)),
+        *("--network", f"f={files.network}", "--network", f"g={other}"),
+    )
+
+    assert compared == [(files.network, [-1, -1, -1, 1, 1, 1]), (other, [-1, 3, -1, 1, 4, 1])]
+
+
 @pytest.mark.slow
 def test_an_equal_network_needs_no_file_of_its_own(files: Files) -> None:
     query = files.path("q.vnnlib", pair_text("(> Y[0] W[0])", "equal-to"))
@@ -167,6 +192,26 @@ def test_a_query_may_speak_of_a_hidden_node(files: Files) -> None:
     assert assignment(run("verify", positive, *networks).printed)["H[2]"] > 0
 
 
+def test_an_equal_network_has_hidden_nodes_of_the_same_size(files: Files) -> None:
+    model = onnx.load_from_string(files.network.read_bytes())
+    first, second, *_ = (node.output[0] for node in model.graph.node if node.op_type == "Relu")
+    text = pair_text("(< W[0] K[0])", "equal-to")
+
+    def hidden(tensor: str, width: int, name: str) -> str:
+        return f'(declare-hidden {tensor} Real [{width}] "{name}") '
+
+    # All entries together are as many as there are: only the tensors differ.
+    ours = hidden("H", 8, first) + hidden("I", 8, second)
+    theirs = hidden("J", 7, first) + hidden("K", 9, second)
+    for output, tensors in (("(declare-output Y", ours), ("(declare-output W", theirs)):
+        text = text.replace(output, f"{tensors}{output}")
+
+    done = run("verify", files.path("q.vnnlib", text), "--network", f"f={files.network}")
+
+    assert (done.status, done.printed) == (3, "")
+    assert "query variable J" in done.errors
+
+
 def test_properties_of_version_1_are_answered_in_their_names(files: Files) -> None:
     network = ("--network", f"any={files.network}")
 
@@ -182,7 +227,7 @@ def test_properties_of_version_1_are_answered_in_their_names(files: Files) -> No
     ("words", "status", "message"),
     [
         (("--network", "f"), 2, "'f' is not NAME=FILE"),
-        (("--network", "g={network}"), 2, "--network g: the query declares f"),
+        (("--network", "g={network}"), 2, "give --network f=FILE"),
         (("--network", "f={network}", "--network", "f={network}"), 2, "one network twice"),
         (("--network", "f=none.onnx"), 2, "there is no such file"),
         (("--network", "f={network}", "--serialise-assignments", "none"), 2, "no such folder"),

@@ -157,7 +157,7 @@ def test_the_encoded_question_has_the_expected_answer(
     assert hashlib.sha256(files.network.read_bytes()).hexdigest() in script.read_text("utf-8")
 
 
-GROUPS = {"certificate": ["check"], "keys": ["create"]}
+GROUPS = {"certificate": ["check"], "evidence": ["check"], "keys": ["create"]}
 NAMES = [module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS]
 
 

@@ -142,8 +142,8 @@ def test_the_example_stops_at_the_one_property_that_is_violated(tmp_path: Path) 
 
     checks = ended.document["checks"]
     assert ended.status == 1
-    assert len(checks) == 3 * 8
+    assert len(checks) == 2 * 8
     failed = {check["property"] for check in checks if check["judgement"] != "passed"}
     assert failed == {"properties/digit_7_epsilon_0.124.vnnlib"}
     reused = [check for check in checks if check["reuse"] is not None]
-    assert len(reused) == 2 * 7
+    assert len(reused) == 7

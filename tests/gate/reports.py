@@ -35,6 +35,8 @@ timeout_seconds = 60
 original = "network.onnx"
 properties = ["holds.vnnlib", "violated.vnnlib"]
 """
+LATE = ONE.replace('"holds.vnnlib", "violated.vnnlib"', '"late.vnnlib"')
+HOLDS = ONE.replace(', "violated.vnnlib"', "")
 HOSTILE_NETWORK = "n | `a` ``b`` [x](y) <b>&\"' @c #1 {0} \x1b[31m \ufffe \udcff é.onnx"
 HOSTILE_PROPERTY = "p `\n## head\r]]> 100% \udcff.vnnlib"
 HOSTILE_REASON = "```\n</failure> ]]> <script> \x00 \udc80 | `x`"
@@ -148,7 +150,14 @@ def unknown(reason: str) -> dict[str, object]:
         "reuse": None,
         "cores": 0,
         "not_written": {},
+        "is_vacuous": False,
     }
+
+
+def only(report: Report) -> Check:
+    """Return the one check of a report."""
+    (check,) = report.checks
+    return check
 
 
 def one(checks: Sequence[Check], network: str, prop: str, *, has_steps: bool = False) -> Check:

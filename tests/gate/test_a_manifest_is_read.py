@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import tomllib
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -91,18 +92,47 @@ def test_a_variant_that_is_a_file_has_the_map_that_lies_beside_it(folder: Path) 
     }
 
 
+@pytest.mark.parametrize("text", [WHOLE, WHOLE + 'variants = ["made/*/*.vnnlib"]'])
+def test_a_link_to_what_is_not_there_takes_no_check_away(text: str, folder: Path) -> None:
+    place = "made/one" if "variants" in text else "."
+    (folder / place / "three.vnnlib").symlink_to("not-fetched")
+
+    with pytest.raises(UsageError, match=r"three\.vnnlib is no file, or a link to one that is not"):
+        read_manifest(write(folder, text))
+
+
+def test_the_content_that_is_told_is_what_was_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = write(folder, WHOLE)
+    loads = tomllib.loads
+
+    def edited(text: str) -> dict[str, Any]:
+        place.write_text("", encoding="utf-8")
+        return loads(text)
+
+    monkeypatch.setattr(tomllib, "loads", edited)
+
+    assert read_manifest(place).content == WHOLE.encode()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[", "cannot be read: "),
+        (f"timeout_seconds = 1{'0' * 5000}", "cannot be read: "),
         ("", "networks: write [[networks]] for at least one"),
         ("networks = 3", "networks: write [[networks]] for each"),
         ("network = []", "'network' is not known; known: networks, semantics, timeout_seconds"),
         (WHOLE + NETWORK, "networks: onnx/a.onnx is there 2 times; write its parts together"),
         ('semantics = "float32"\n' + WHOLE, "semantics: 'float32' is not one of: real"),
         ("semantics = []\n" + WHOLE, "semantics: [] is not one of: real"),
-        (NETWORK, "network 1: timeout_seconds: None is not a positive number of seconds"),
+        (NETWORK, "network 1: timeout_seconds: is missing"),
         (WHOLE + OTHER + "timeout_seconds = 0", "network 2: timeout_seconds: 0 is not a positive"),
+        *(
+            (WHOLE + f"timeout_seconds = {value}", "network 1: timeout_seconds: ")
+            for value in ("nan", "inf", "-1", "true", '"60"', "[60]", f"1{'0' * 400}")
+        ),
         (
             WHOLE + "unknown = 'pass'",
             "network 1: unknown: 'pass' is not one of: inconclusive, fail",
@@ -111,6 +141,7 @@ def test_a_variant_that_is_a_file_has_the_map_that_lies_beside_it(folder: Path) 
         (HEAD + "[[networks]]\nproperties = ['*']", "network 1: original: give the name of a file"),
         (WHOLE.replace("a.onnx", "*.onnx"), "network 1: original: 'onnx/*.onnx' matches 2 files"),
         (WHOLE.replace("a.onnx", "c.onnx"), "network 1: original: 'onnx/c.onnx' matches no file"),
+        (WHOLE.replace("*.vnnlib", "onn*"), "network 1: properties: 'onn*' matches no file in"),
         (WHOLE.replace('["*.vnnlib"]', "[]"), "network 1: properties: the list is empty"),
         (WHOLE.replace('["*.vnnlib"]', "3"), "network 1: properties: give a list of file names"),
         (WHOLE + "variants = 'x'", "network 1: variants: give a list of file names"),
@@ -132,6 +163,10 @@ def test_a_variant_that_is_a_file_has_the_map_that_lies_beside_it(folder: Path) 
         (
             WHOLE + "[[networks.compressions]]\nmethod = 'magic'",
             "network 1: compression 1: there is no compression method",
+        ),
+        (
+            WHOLE + "[[networks.compressions]]\nmethod = 'integer_quantisation'\noptions.bits = []",
+            "network 1: compression 1: a list of values is empty, so nothing would be made",
         ),
     ],
 )

@@ -65,7 +65,7 @@ def test_the_first_line_is_the_verdict(all_kinds: Report, tmp_path: Path) -> Non
     proved = Setting.make(tmp_path, ONE.replace(', "violated.vnnlib"', "")).run()
 
     assert report_markdown(all_kinds).startswith("## 💥 mucg4: 11 checks: 2 passed, 1 allowed, ")
-    assert report_markdown(proved).startswith("## ✅ mucg4: 1 checks: 1 passed\n")
+    assert report_markdown(proved).startswith("## ✅ mucg4: 1 check: 1 passed\n")
 
 
 def test_the_table_has_networks_and_properties(all_kinds: Report) -> None:

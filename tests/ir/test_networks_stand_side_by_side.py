@@ -142,7 +142,58 @@ def test_a_tensor_of_another_size_is_refused_by_name(swapped: tuple[Wanted, Want
         read_onnx(flattened(_several(), inputs, outputs, []))
 
 
+def test_an_input_with_a_value_of_its_own_is_no_input_of_a_query() -> None:
+    model = onnx.load_from_string(_several())
+    weights = helper.make_tensor_value_info("weights", TensorProto.FLOAT, [4, 2])
+    model.graph.input.insert(0, weights)
+
+    content = flattened(model.SerializeToString(), INPUTS, OUTPUTS, [])
+
+    x = [Fraction(i) for i in range(4)]
+    expected = evaluate_exactly(read_onnx(flattened(_several(), INPUTS, OUTPUTS, [])), x)
+    assert evaluate_exactly(read_onnx(content), x) == expected
+
+
+def test_an_axis_that_is_free_is_refused_unless_it_is_the_batch() -> None:
+    model = onnx.load_from_string(_several())
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "N"
+
+    with pytest.raises(UnsupportedError, match="input 'a' leaves an axis free"):
+        flattened(model.SerializeToString(), INPUTS, OUTPUTS, [])
+
+
+def test_inputs_of_several_types_are_refused() -> None:
+    model = onnx.load_from_string(_several())
+    model.graph.input[1].type.tensor_type.elem_type = TensorProto.DOUBLE
+
+    with pytest.raises(UnsupportedError, match="the inputs have element types"):
+        flattened(model.SerializeToString(), INPUTS, OUTPUTS, [])
+
+
 def test_structure_is_all_but_weights() -> None:
     assert structure(_network(1, 2, 1)) == structure(_network(2, 2, 1))
     assert structure(_network(1, 2, 1)) != structure(_network(1, 2, 2))
     assert structure(_network(1, 2, 1)) != structure(_network(1, 3, 1))
+
+
+def _turned(
+    axis: int = 1, rows: int = 4, output: str = "y", shape: tuple[int, ...] = (4,)
+) -> bytes:
+    nodes = [
+        helper.make_node("Reshape", ["x", "shape"], ["square"], "reshape"),
+        helper.make_node("Flatten", ["square"], ["y"], axis=axis),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    result = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
+    square = numpy_helper.from_array(np.array([rows, 4 // rows], dtype=np.int64), "shape")
+    graph = helper.make_graph(nodes, "turned", [x], [result], [square])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return bytes(made.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "other", [_turned(axis=0), _turned(rows=2), _turned(output="square"), _turned(shape=(2, 2))]
+)
+def test_attributes_shapes_and_the_output_are_part_of_a_structure(other: bytes) -> None:
+    assert structure(_turned()) == structure(_turned())
+    assert structure(_turned()) != structure(other)

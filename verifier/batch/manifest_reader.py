@@ -8,6 +8,7 @@ method with options, where a list stands for each of its values, or a chain of s
 from __future__ import annotations
 
 import math
+import sys
 import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,9 +20,11 @@ from verifier.batch.question import Step
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
+
+    from verifier.batch.question import Change
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -29,8 +32,8 @@ MOST_BYTES = 1 << 20
 MOST_VARIANTS = 10_000
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a file in TOML.
+def read_toml(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Return what a file in TOML says, and its bytes.
 
     Raises:
         UsageError: It cannot be read, is malformed or too long.
@@ -41,8 +44,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         if len(content) > MOST_BYTES:
             msg = f"{path}: longer than {MOST_BYTES} bytes"
             raise UsageError(msg)
-        return tomllib.loads(content.decode())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        return tomllib.loads(content.decode()), content
+    except (OSError, ValueError, RecursionError) as error:
         msg = f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"
         raise UsageError(msg) from error
 
@@ -77,9 +80,12 @@ class ManifestReader:
     def seconds(self, document: Mapping[str, Any], key: str) -> float:
         """Return a positive number of seconds."""
         value = document.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        # A whole number may be beyond all floats.
+        largest = sys.float_info.max
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= largest:
             return float(value)
-        raise self.wrong(key, f"{value!r} is not a positive number of seconds")
+        what = "is missing" if value is None else f"{value!r} is not a positive number of seconds"
+        raise self.wrong(key, what)
 
     def files(self, document: Mapping[str, Any], key: str) -> tuple[str, ...]:
         """Return the files that patterns name, relative to the manifest's folder."""
@@ -112,26 +118,31 @@ class ManifestReader:
         """Return the files that one pattern names; there is at least one."""
         folder = self.path.parent
         try:
-            paths = sorted(path for path in folder.glob(pattern) if path.is_file())
-        except (ValueError, NotImplementedError) as error:
+            found = sorted(path for path in folder.glob(pattern) if not path.is_dir())
+        except NotImplementedError as error:
+            what = f"{pattern!r}: give a name relative to the manifest"
+            raise self.wrong(key, what) from error
+        except ValueError as error:
             raise self.wrong(key, f"{pattern!r}: {error}") from error
-        if not paths:
-            raise self.wrong(key, f"{pattern!r} matches no file in {folder}")
-        return [str(path.relative_to(folder)) for path in paths]
+        if not found:
+            raise self.wrong(key, f"{pattern!r} matches no file in {folder.resolve()}")
+        names = [str(path.relative_to(folder)) for path in found]
+        # A link to a file that was not fetched must not make a check disappear.
+        for path, name in zip(found, names, strict=True):
+            if not path.is_file():
+                raise self.wrong(key, f"{name} is no file, or a link to one that is not there")
+        return names
 
-    def compressions(self, document: Mapping[str, Any], key: str) -> tuple[tuple[Step, ...], ...]:
-        """Return what is done to a network, each shorter chain before those that go on from it."""
-        tables = self.tables(document, key)
+    def chains(self, document: Mapping[str, Any], key: str) -> tuple[tuple[Step, ...], ...]:
+        """Return what is to be done to a network, each once."""
         found: dict[tuple[Step, ...], None] = {}
-        for number, table in enumerate(tables, start=1):
+        for number, table in enumerate(self.tables(document, key), start=1):
             where = f"compression {number}"
             for steps in self._chains(table, where):
-                # What is on the way is verified, too: its proof is what the next step reuses.
-                for length in range(1, len(steps) + 1):
-                    found[steps[:length]] = None
+                found[steps] = None
                 if len(found) > MOST_VARIANTS:
                     raise self.wrong(where, f"more than {MOST_VARIANTS} variants")
-        return tuple(sorted(found, key=len))
+        return tuple(found)
 
     def tables(self, document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
         """Return tables that may be left out."""
@@ -158,6 +169,8 @@ class ManifestReader:
         if not isinstance(method, str) or not isinstance(options, dict):
             raise self.wrong(where, "give method = 'NAME', and options = { KEY = VALUE } if wanted")
         values = [v if isinstance(v, list) else [v] for v in options.values()]
+        if not all(values):
+            raise self.wrong(where, "a list of values is empty, so nothing would be made")
         if math.prod(map(len, values)) > MOST_VARIANTS:
             raise self.wrong(where, f"more than {MOST_VARIANTS} variants")
         steps = []
@@ -169,6 +182,15 @@ class ManifestReader:
                 raise self.wrong(where, str(error)) from error
             steps.append(Step(method, words))
         return steps
+
+
+def with_prefixes(chains: Iterable[tuple[Change, ...]]) -> tuple[tuple[Change, ...], ...]:
+    """Return chains and all that is on the way to their ends, shorter ones first.
+
+    What is on the way is verified, too: its proof is what the next step reuses.
+    """
+    found = dict.fromkeys(steps[:length] for steps in chains for length in range(1, len(steps) + 1))
+    return tuple(sorted(found, key=len))
 
 
 def _word(value: object) -> str:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 LATE_SECONDS = 60.0
 """How much longer than its limit a task may take: reading, minimising and writing need some."""
 
+START_SECONDS = 300.0
+"""How much longer the first task of a process may take, which compiles loops on a new machine."""
+
 
 class Pool(Protocol):
     """What does tasks."""
@@ -52,6 +55,7 @@ class _Worker:
     pipe: Connection
     task: Task | None = None
     deadline: float = float("inf")
+    is_new: bool = True
 
 
 class LocalPool:
@@ -76,7 +80,9 @@ class LocalPool:
         worker = next((w for w in self._workers if w.task is None), None) or self._started()
         worker.task = task
         limit = task.options.get("timeout_seconds")
-        worker.deadline = float("inf") if limit is None else time.monotonic() + limit + LATE_SECONDS
+        late = LATE_SECONDS + (START_SECONDS if worker.is_new else 0.0)
+        worker.deadline = float("inf") if limit is None else time.monotonic() + limit + late
+        worker.is_new = False
         # That a process has just died shows when its outcome is waited for.
         with suppress(OSError):
             worker.pipe.send(task)
@@ -120,7 +126,7 @@ class LocalPool:
     def _stopped(self, worker: _Worker) -> Outcome:
         worker.process.kill()
         self._end_of(worker)
-        return crash(f"still busy {LATE_SECONDS:g} s after its time limit, and was ended")
+        return crash("still busy long after its time limit, and was ended")
 
     def _end_of(self, worker: _Worker) -> str:
         worker.process.join()

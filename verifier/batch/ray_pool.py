@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier import ray_session
-from verifier.batch.pool import LATE_SECONDS
+from verifier.batch.pool import LATE_SECONDS, START_SECONDS
 from verifier.batch.task import Outcome, Task, crash
 from verifier.batch.work import execute
 from verifier.errors import UsageError
@@ -73,7 +73,9 @@ class RayPool:
     def begin(self, task: Task) -> None:
         """Begin a task; there must be room."""
         limit = task.options.get("timeout_seconds")
-        deadline = float("inf") if limit is None else time.monotonic() + limit + LATE_SECONDS
+        # Nobody knows whether it is the first task of its process.
+        late = LATE_SECONDS + START_SECONDS
+        deadline = float("inf") if limit is None else time.monotonic() + limit + late
         self._busy[self._execute.remote(task, version())] = (task, deadline)
 
     def ended(self, seconds: float) -> list[tuple[Task, Outcome]]:
@@ -89,7 +91,7 @@ class RayPool:
             if deadline <= now:
                 self._ray.cancel(ref, force=True)
                 del self._busy[ref]
-                reason = f"still busy {LATE_SECONDS:g} s after its time limit, and was ended"
+                reason = "still busy long after its time limit, and was ended"
                 found.append((task, crash(reason)))
         return found
 

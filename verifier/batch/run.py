@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from verifier.batch.task import Outcome
+from verifier.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,7 +65,6 @@ class Run:
         self._jobs: dict[str, Job] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._stored: set[str] = set()
-        self._digests: dict[str, str] = {}
         self._busy: dict[str, list[Job]] = {}
 
     @property
@@ -82,20 +82,16 @@ class Run:
         """Names of the jobs whose outcome was there already."""
         return self._stored
 
-    @property
-    def digests(self) -> Mapping[str, str]:
-        """Digests of the tasks that jobs came to, by name; none where an outcome came at once."""
-        return self._digests
-
     def do(self, jobs: Iterable[Job]) -> None:
         """Do jobs, and return when each has an outcome; one that has it already is not done again.
 
         What they need is among them, or was done before.
 
         Raises:
+            UsageError: Two have the same name: files are called so that it stands for both.
             ValueError: Jobs need what is not there, or each other.
         """
-        new = {job.name: job for job in jobs if job.name not in self._jobs}
+        new = self._named(jobs)
         self._jobs |= new
         waiting = list(new.values())
         self._watcher.asked(waiting)
@@ -108,6 +104,17 @@ class Run:
             if self._busy:
                 self._collect()
             self._watcher.look()
+
+    def _named(self, jobs: Iterable[Job]) -> dict[str, Job]:
+        """Return the jobs that are new, by name; no outcome may be taken for that of another."""
+        named: dict[str, Job] = {}
+        for job in jobs:
+            before = self._jobs.get(job.name, job)
+            if job.name in named or before.question != job.question:
+                msg = f"{job.name!r} can be understood in two ways; rename a file"
+                raise UsageError(msg)
+            named[job.name] = job
+        return {name: job for name, job in named.items() if name not in self._jobs}
 
     def _begun(self, waiting: list[Job]) -> list[Job]:
         """Begin what is ready while there is room, and return the rest."""
@@ -122,7 +129,6 @@ class Run:
                 self._end(job, task, is_stored=False)
                 continue
             digest = task.digest
-            self._digests[job.name] = digest
             stored = None if job.is_repeated else self._store.get(digest)
             if stored is not None:
                 self._end(job, stored, is_stored=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import fcntl
 import json
 import sqlite3
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from verifier.batch.task import Outcome
 from verifier.errors import UsageError
@@ -37,7 +37,11 @@ class Store:
         self._connection = connection
 
     def get(self, digest: str) -> Outcome | None:
-        """Return the outcome of a task, if there is one."""
+        """Return the outcome of a task, if there is one.
+
+        Raises:
+            UsageError: It cannot be read.
+        """
         query = "SELECT document FROM outcomes WHERE digest = ?"
         row = self._connection.execute(query, (digest,)).fetchone()
         if row is None:
@@ -45,19 +49,33 @@ class Store:
         files = self._connection.execute(
             "SELECT name, content FROM files WHERE digest = ?", (digest,)
         )
-        return Outcome(json.loads(row[0]), dict(files.fetchall()))
+        return Outcome(_document(row[0]), dict(files.fetchall()))
 
     def put(self, digest: str, outcome: Outcome) -> None:
-        """Keep an outcome; it is on disk when this returns."""
+        """Keep an outcome in place of an earlier one; it is on disk when this returns."""
         document = json.dumps(dict(outcome.document), sort_keys=True)
         with self._connection:
             self._connection.execute(
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (digest, document)
             )
+            # An earlier outcome may have made files that this one has not.
+            self._connection.execute("DELETE FROM files WHERE digest = ?", (digest,))
             self._connection.executemany(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?)",
+                "INSERT INTO files VALUES (?, ?, ?)",
                 [(digest, name, content) for name, content in outcome.files.items()],
             )
+
+
+def _document(text: object) -> dict[str, Any]:
+    """Return the document of an outcome as it was kept."""
+    try:
+        document = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        msg = f"{FILE} has an outcome that cannot be read; remove it and what lies beside it"
+        raise UsageError(msg)
+    return document
 
 
 @contextmanager
@@ -79,6 +97,9 @@ def opened(folder: Path) -> Iterator[Store]:
         except BlockingIOError as error:
             msg = f"{folder}: another run works in it"
             raise UsageError(msg) from error
+        with suppress(OSError):
+            # What is kept for the next run is no part of anybody's repository.
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
         try:
             with closing(_connected(folder / FILE)) as connection:
                 yield Store(connection)

@@ -2,8 +2,9 @@
 """Does a task: in this process, on whatever machine it runs.
 
 A verification reads its files as every command does, runs the import gate, searches with compiled
-loops (a worker does many tasks, and loads them once) and replays a counterexample. What refuses a
-file is an outcome, not an end of the worker.
+loops and replays a counterexample. A worker does many tasks, and loads those loops once; on a new
+machine it compiles them, which takes most of a minute: before the clock of its first task starts.
+What refuses a file is an outcome, not an end of the worker.
 """
 
 from __future__ import annotations
@@ -77,10 +78,12 @@ def _verify(folder: Path, options: Mapping[str, Any]) -> Outcome:
 
     Options: ``timeout_seconds``; ``keep``, whether a proof for reuse is made; ``certify``.
     """
+    from verifier.bounds.warm_up import warm_up
     from verifier.pipeline import prove, reverify
     from verifier.proof.store import read_proof
     from verifier.spec.vnnlib_reader import read_vnnlib
 
+    warm_up()
     clock = _Clock.of(options)
     prop = read_vnnlib(folder / "property.vnnlib")
     network = Network.read(folder / "model.onnx")
@@ -98,6 +101,7 @@ def _verify(folder: Path, options: Mapping[str, Any]) -> Outcome:
         "reuse": None if result.reuse is None else result.reuse.to_json(),
         "cores": 0 if result.proof is None else len(result.proof.cores),
         "not_written": missing,
+        "is_vacuous": not prop.cases,
     }
     return Outcome(document, files)
 
@@ -114,10 +118,12 @@ def _neuron_map(folder: Path, network: Network) -> NeuronMap | None:
 
 def _query(folder: Path, options: Mapping[str, Any]) -> Outcome:
     """Answer ``query.vnnlib``; ``networks`` gives a file for each name, or one without a name."""
+    from verifier.bounds.warm_up import warm_up
     from verifier.pipeline import prove
     from verifier.query_networks import QueryNetworks
     from verifier.spec.vnnlib_reader import read_query
 
+    warm_up()
     clock = _Clock.of(options)
     query = read_query(folder / "query.vnnlib")
     named = {name: folder / file for name, file in options["networks"].items()}

@@ -25,7 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from verifier.batch.manifest_reader import ManifestReader, read_toml
+from verifier.batch.manifest_reader import ManifestReader, read_toml, with_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,14 +65,14 @@ def read_zoo(path: Path) -> Zoo:
     Raises:
         UsageError: It cannot be read, is malformed, or names what is not there.
     """
-    document = read_toml(path)
+    document, _ = read_toml(path)
     reader = ManifestReader(path)
     reader.check_keys(document, _KEYS)
     return Zoo(
         path.parent,
         reader.files(document, "networks"),
         reader.files(document, "properties"),
-        reader.compressions(document, "compressions"),
+        with_prefixes(reader.chains(document, "compressions")),
         reader.seconds(document, "timeout_seconds"),
         _axes(reader, document),
     )

@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from verifier.batch.store import opened
     from verifier.cli.batch_progress import shown
 
-    work = _work(arguments)
+    work = _work(arguments, console)
     folder = arguments.work or arguments.results.with_suffix(".work")
     pool = _pool(arguments)
     try:
@@ -112,6 +112,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             going = Run(pool, store, progress)
             try:
                 frontiers = work(going)
+            except KeyboardInterrupt:
+                console.note(f"what was done is kept in {folder}: the same command goes on there")
+                raise
             finally:
                 # Also of a run that was stopped.
                 results = results_of(going.jobs, going.outcomes)
@@ -139,7 +142,7 @@ def _pool(arguments: argparse.Namespace) -> Pool:
     return RayPool(arguments.ray_address, arguments.processes)
 
 
-def _work(arguments: argparse.Namespace) -> Work:
+def _work(arguments: argparse.Namespace, console: Console) -> Work:
     """Return what does the work that is asked for, once the source has been read.
 
     Raises:
@@ -159,6 +162,8 @@ def _work(arguments: argparse.Namespace) -> Work:
     if arguments.timeout is not None:
         zoo = replace(zoo, timeout_seconds=arguments.timeout)
     if arguments.frontier is None:
+        if zoo.axes:
+            console.note("[[frontier]] is left out: it is searched with --frontier OUT.svg")
         return partial(_do, jobs_of_zoo(zoo, has_reuse=not arguments.without_reuse))
     from verifier.batch.frontier import find_frontiers
 

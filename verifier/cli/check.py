@@ -96,6 +96,9 @@ def _checked(
     try:
         with opened(folder) as store, shown("check", is_quiet=console.is_quiet) as progress:
             return run_gate(manifest, pool, store, progress, certify=certify)
+    except KeyboardInterrupt:
+        console.note(f"what was done is kept in {folder}: the same command goes on there")
+        raise
     finally:
         pool.close()
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from verifier.gate.manifest import Manifest
 
 
+VACUOUS = "it says nothing: no input meets its assertions, so it holds of every network"
+
+
 class Certification(StrEnum):
     """What became of a certificate that was asked for."""
 
@@ -90,6 +93,11 @@ class Check:
         """An input that violates the property, as ``Counterexample.json`` gives it."""
         return self.document.get("counterexample")
 
+    @property
+    def is_vacuous(self) -> bool:
+        """Whether the property holds of every network, as no input meets its assertions."""
+        return bool(self.document.get("is_vacuous", False))
+
     def sha256(self, file: str) -> str:
         """Return the SHA-256 of an input file; empty where it could not be read."""
         content = self.inputs.get(file)
@@ -109,6 +117,9 @@ def judge(
             where it counts without one, or there is no verdict.
     """
     judgement, reason = _judgement(result, outcome, policy)
+    if judgement is Judgement.PASSED and outcome.document["is_vacuous"]:
+        # A slip of the pen in a property must not pass for a proof, whatever the policy.
+        return Judgement.INCONCLUSIVE, VACUOUS
     if confirmation is None:
         return judgement, reason
     match confirmation.certification:
@@ -170,4 +181,5 @@ class Report:
     def summary(self) -> str:
         """Return the counts in words."""
         parts = [f"{number} {word}" for word, number in self.counts.items() if number]
-        return f"{len(self.checks)} checks: {', '.join(parts)}"
+        checks = "1 check" if len(self.checks) == 1 else f"{len(self.checks)} checks"
+        return f"{checks}: {', '.join(parts)}"

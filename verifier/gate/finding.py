@@ -120,7 +120,7 @@ def _kind(check: Check) -> Kind:
         case "violated":
             return Kind.VIOLATED
         case "holds":
-            return Kind.UNCERTIFIED
+            return Kind.REFUSED if check.is_vacuous else Kind.UNCERTIFIED
         case "error":
             return Kind.REFUSED
         case _:

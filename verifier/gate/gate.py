@@ -10,6 +10,7 @@ every run: whoever can write to a cache cannot forge a verdict that needs one.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,14 +19,12 @@ from verifier.batch.job import Job
 from verifier.batch.results import Result
 from verifier.batch.reuse import jobs_of_zoo
 from verifier.batch.run import Run
-from verifier.batch.task import Outcome, Task, crash, failure
+from verifier.batch.task import Outcome, Task, failure
 from verifier.gate.check import Certification, Check, Confirmation, Report, judge
 from verifier.verdict import Verdict
 from verifier.version import version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from verifier.batch.job import Outcomes
     from verifier.batch.pool import Pool
     from verifier.batch.run import Memory, Watcher
@@ -59,6 +58,33 @@ class _Answers:
         self._store.put(digest, outcome)
 
 
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A job whose outcome is judged.
+
+    Attributes:
+        job: The job.
+        policy: What is done where the answer is not known.
+        contents: Contents of files, each once for all jobs.
+        inputs: The files that it was about, once it has begun. On the disk there may be others when
+            it has ended, so a report is about these.
+    """
+
+    job: Job
+    policy: Policy
+    contents: dict[bytes, bytes]
+    inputs: dict[str, bytes] = field(default_factory=dict)
+
+    def make(self, outcomes: Outcomes) -> Task | Outcome:
+        """Make the task, and keep its files."""
+        task = self.job.make(outcomes)
+        if isinstance(task, Task):
+            for name in INPUTS:
+                content = task.files[name]
+                self.inputs[name] = self.contents.setdefault(content, content)
+        return task
+
+
 def run_gate(
     manifest: Manifest, pool: Pool, store: Memory, watcher: Watcher, *, certify: bool
 ) -> Report:
@@ -72,60 +98,50 @@ def run_gate(
         certify: Whether a verdict counts only with a certificate that the checker accepts.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    asked: list[tuple[Job, Policy]] = []
+    asked: list[_Asked] = []
     jobs: list[Job] = []
+    contents: dict[bytes, bytes] = {}
     for entry in manifest.entries:
-        own = jobs_of_zoo(entry.zoo, certify=certify)
-        jobs += own
-        asked += [(job, entry.policy) for job in own if job.question is not None]
+        for job in jobs_of_zoo(entry.zoo, certify=certify):
+            if job.question is None or job.question.subject.steps not in entry.shipped:
+                jobs.append(job)
+                continue
+            asked.append(_Asked(job, entry.policy, contents))
+            jobs.append(replace(job, make=asked[-1].make))
     if certify:
-        jobs += [_confirmation(job) for job, _ in asked]
+        jobs += [_confirmation(each) for each in asked]
     run = Run(pool, _Answers(store), watcher)
     run.do(jobs)
-    checks = tuple(_check(job, run, policy, certify=certify) for job, policy in asked)
+    checks = tuple(_check(each, run, certify=certify) for each in asked)
     return Report(manifest, checks, started, time.monotonic() - clock, version())
 
 
-def _confirmation(job: Job) -> Job:
+def _confirmation(asked: _Asked) -> Job:
     """Return the job that has the certificate of another job checked."""
-    make = partial(_checking, job)
-    return Job(_checked_by(job), (job.name,), make, is_repeated=True)
+    make = partial(_checking, asked)
+    return Job(_checked_by(asked.job), (asked.job.name,), make, is_repeated=True)
 
 
 def _checked_by(job: Job) -> str:
     return f"check the certificate of {job.name}"
 
 
-def _checking(job: Job, outcomes: Outcomes) -> Task | Outcome:
-    certificate = outcomes[job.name].files.get("certificate")
+def _checking(asked: _Asked, outcomes: Outcomes) -> Task | Outcome:
+    certificate = outcomes[asked.job.name].files.get("certificate")
     if certificate is None:
         return failure("there is no certificate")
-    return Task("check", {**_verified(job.make(outcomes)), "certificate.json.gz": certificate})
+    return Task("check", {**asked.inputs, "certificate.json.gz": certificate})
 
 
-def _verified(task: Task | Outcome) -> Mapping[str, bytes]:
-    """Return the files that a verification is about."""
-    return {} if isinstance(task, Outcome) else {name: task.files[name] for name in INPUTS}
-
-
-def _as_done(job: Job, run: Run) -> tuple[Outcome, Mapping[str, bytes]]:
-    """Return an outcome and the files that it is about, or that these are no longer there."""
-    task = job.make(run.outcomes)
-    digest = None if isinstance(task, Outcome) else task.digest
-    if run.digests.get(job.name) != digest:
-        # A verdict must not stand beside bytes that it is not about.
-        return crash("a file was changed while the gate ran"), {}
-    return run.outcomes[job.name], _verified(task)
-
-
-def _check(job: Job, run: Run, policy: Policy, *, certify: bool) -> Check:
+def _check(asked: _Asked, run: Run, *, certify: bool) -> Check:
+    job = asked.job
     assert job.question is not None  # noqa: S101 - chosen so
-    outcome, inputs = _as_done(job, run)
+    outcome = run.outcomes[job.name]
     result = Result.of(job.question, outcome)
     confirmation = None
     if certify and result.verdict in _CERTIFIED:
         confirmation = _confirmed(job, run.outcomes)
-    judgement, reason = judge(result, outcome, policy, confirmation)
+    judgement, reason = judge(result, outcome, asked.policy, confirmation)
     return Check(
         job.question,
         judgement,
@@ -133,7 +149,7 @@ def _check(job: Job, run: Run, policy: Policy, *, certify: bool) -> Check:
         reason,
         result.seconds,
         job.name in run.stored,
-        inputs,
+        asked.inputs,
         outcome.document,
         outcome.files.get("certificate"),
         confirmation,

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from verifier.batch.manifest_reader import ManifestReader, read_toml
+from verifier.batch.manifest_reader import ManifestReader, read_toml, with_prefixes
 from verifier.batch.question import Given
 from verifier.batch.zoo import Zoo
 from verifier.gate.judgement import Policy
@@ -47,11 +47,13 @@ class Entry:
     """A network of a manifest.
 
     Attributes:
-        zoo: What is asked of it and of its variants.
+        zoo: What is verified: the network, its variants, and what is on the way to them.
+        shipped: What is judged: what was done to the network, empty for itself.
         policy: What is done where the answer is not known.
     """
 
     zoo: Zoo
+    shipped: frozenset[tuple[Change, ...]]
     policy: Policy
 
 
@@ -91,12 +93,12 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         UsageError: It cannot be read, is malformed, or names what is not there.
     """
-    document = read_toml(path)
+    document, content = read_toml(path)
     reader = ManifestReader(path)
     reader.check_keys(document, _WHOLE)
     entries = _entries(reader, document, "networks")
     semantics = reader.choice(document, "semantics", Semantics.REAL)
-    return Manifest(path, path.read_bytes(), semantics, entries)
+    return Manifest(path, content, semantics, entries)
 
 
 def _entries(reader: ManifestReader, document: Mapping[str, Any], key: str) -> tuple[Entry, ...]:
@@ -117,14 +119,16 @@ def _entries(reader: ManifestReader, document: Mapping[str, Any], key: str) -> t
 
 def _entry(reader: ManifestReader, table: Mapping[str, Any]) -> Entry:
     reader.check_keys(table, _NETWORK)
+    variants = (*_given(reader, table, "variants"), *reader.chains(table, "compressions"))
     zoo = Zoo(
         reader.path.parent,
         (reader.file(table, "original"),),
         reader.files(table, "properties"),
-        (*_given(reader, table, "variants"), *reader.compressions(table, "compressions")),
+        with_prefixes(variants),
         reader.seconds(table, "timeout_seconds"),
     )
-    return Entry(zoo, reader.choice(table, "unknown", Policy.INCONCLUSIVE))
+    shipped = frozenset({(), *variants})
+    return Entry(zoo, shipped, reader.choice(table, "unknown", Policy.INCONCLUSIVE))
 
 
 def _given(

@@ -38,7 +38,7 @@ def report_markdown(report: Report) -> str:
     """Return a report as Markdown."""
     reused = [check for check in report.checks if check.reuse is not None]
     cached = sum(check.is_cached for check in report.checks)
-    facts = [f"{len(report.checks)} checks in {seconds_text(report.seconds)}"]
+    facts = [f"Done in {seconds_text(report.seconds)}"]
     facts += [f"{len(reused)} by reuse of a proof"] if reused else []
     facts += [f"{cached} done in an earlier run"] if cached else []
     semantics = report.manifest.semantics

@@ -35,7 +35,8 @@ def models() -> Iterator[tuple[str, bytes]]:
     yield "a tensor of 2^40 values", _shaped([1 << 20, 1 << 20])
     yield "a tensor of negative size", _shaped([-1, 5])
     yield "a tensor whose size overflows", _shaped([1 << 33, 1 << 33])
-    yield "compressed", gzip.compress(good)
+    yield "compressed and cut off", gzip.compress(good)[:-6]
+    yield "a bomb", bomb()
     yield "a field of 2^60 bytes", good + b"\x3a" + b"\xff\xff\xff\xff\xff\xff\xff\xff\x0f"
     yield "nothing but tags", b"\x3a\x00" * 200_000
 

@@ -29,7 +29,7 @@ TONES = {
     "timeout": "#7a5201",
     "error": "#5c6673",
 }
-SHARES = {"kept": "#0b6648", "repaired": "#b8860b", "dropped": "#b3261f", "not tried": "#aab2bd"}
+SHARES = {"kept": "#0b6648", "repaired": "#b8860b", "dropped": "#6b7fa3", "not tried": "#aab2bd"}
 """Each colour is written once: in the page it is replaced by the variable of that name."""
 MOST_VARIANTS = 24
 LEAST_SECONDS = 0.001
@@ -122,6 +122,8 @@ class _Frame:
 
 
 def _draw_times(axes: Axes, rows: dict[str, list[float]], labels: Sequence[str]) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     axes.set_title("Time of each check, by verdict", loc="left", color=INK, fontsize=12.5, pad=9)
     for row, (word, seconds) in enumerate(rows.items()):
         # Three heights, so that points of the same time can be told apart.
@@ -132,7 +134,9 @@ def _draw_times(axes: Axes, rows: dict[str, list[float]], labels: Sequence[str])
     axes.set_xscale("log")
     every = [second for seconds in rows.values() for second in seconds]
     axes.set_xlim(min(every) / 2, max(every) * 2)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter("{x:g} s")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="minor", bottom=False)
 
 

@@ -137,7 +137,9 @@ def _found(report: Report, layout: Layout) -> Iterator[str]:
         parts = [f"{number / total:.0%} {word}" for word, number in fates.items() if number]
         yield (
             "Variants were verified by reusing the proof of what they were made from. Of its "
-            f"{total} cores, counted once for each variant: {', '.join(parts)}."
+            f"{total} cores (the parts that each exclude one region of inputs), counted once for "
+            f"each variant: {', '.join(parts)}. What is dropped is proved anew, so it costs time "
+            "and no certainty."
         )
 
 
