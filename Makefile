@@ -52,7 +52,7 @@ bench: $(STAMP) ## reproduce the measured numbers, for hours
 	$(BIN)/python -m benchmarks.scaling --page docs/benchmarks.md
 	$(BIN)/python -m benchmarks.profiling --page docs/benchmarks.md
 	$(BIN)/python -m benchmarks.service --page docs/benchmarks.md
-	$(BIN)/python -m benchmarks.batches acasxu tables zoo frontier --page docs/benchmarks.md \
+	$(BIN)/python -m benchmarks.batches acasxu tables pairs zoo frontier --page docs/benchmarks.md \
 		--figures docs/images
 	$(MAKE) $(MARABOU)
 	$(BIN)/python -m benchmarks.peers acasxu-scratch --page docs/benchmarks.md \

@@ -83,6 +83,12 @@ be the same to the digit afterwards, times included: nothing is done twice.
 The same for the other tables, with {SHORT_SECONDS} seconds for each query in place of their own
 limits. *Error* is a network that is refused, for an operator that is not modelled.
 """,
+    "pairs": f"""
+## Queries about two networks
+
+VNN-LIB 2.0: ACAS Xu and its compression at the same input, whether an output differs by more than a
+bound. Both networks are searched as one, with {SHORT_SECONDS} seconds for each query.
+""",
     "zoo": """
 ## A zoo by one command
 
@@ -235,6 +241,30 @@ def tables(data: Path, folder: Path, findings: Findings) -> None:
         findings.check(f"a verdict on {name} is wrong", is_right=not counts["contradict"])
 
 
+def pairs(data: Path, folder: Path, findings: Findings) -> None:
+    """Queries about two networks: a network and a compressed one at the same input."""
+    source = data / "acasxu_compressed"
+    for name in ("onnx", "vnnlib2"):
+        shutil.copytree(source / name, folder / name)
+    with (source / "pairs_expected.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with (folder / "instances.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        for row in rows:
+            networks = f"[('f', '{row['onnx_f']}'), ('g', '{row['onnx_g']}')]"
+            writer.writerow([networks, row["vnnlib2"], SHORT_SECONDS])
+    known = {
+        (f"{row['onnx_f']}, {row['onnx_g']}", row["vnnlib2"]): row["verdict"]
+        for row in rows
+        if row["verdict"] in WORDS.values()
+    }
+    questions, seconds = Batch(folder / "instances.csv", folder).run()
+    counts = against(questions, known)
+    findings.tell(f"pairs, {len(questions)} queries", f"{listed(counts)}; {seconds:.0f} s")
+    findings.check("a verdict on a pair is wrong", is_right=not counts["contradict"])
+    findings.check("a pair has no row", is_right=len(questions) == len(rows))
+
+
 def zoo(data: Path, folder: Path, findings: Findings) -> None:
     """Networks, properties and compressions, with reuse and without."""
     for name in ("onnx", "vnnlib"):
@@ -323,6 +353,7 @@ def frontier(data: Path, folder: Path, findings: Findings) -> None:
 STUDIES: dict[str, Callable[[Path, Path, Findings], None]] = {
     "acasxu": acasxu,
     "tables": tables,
+    "pairs": pairs,
     "zoo": zoo,
     "frontier": frontier,
 }
