@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.cli.running import run
 from tests.end_to_end.scratch_repository import ROOT, Repository
+from tests.end_to_end.shipped import document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,10 +52,6 @@ each_story = pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return Repository.make(tmp_path)
-
-
-def document(name: str) -> Any:
-    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
 
 
 @each_story
