@@ -54,9 +54,15 @@ def repository(tmp_path: Path) -> Repository:
     return Repository.make(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where loops are compiled to, once for all builds of these tests."""
+    return tmp_path_factory.mktemp("compiled")
+
+
 @each_story
 def test_the_action_ends_a_build_by_its_verdict(
-    repository: Repository, story: Story, tmp_path: Path
+    repository: Repository, story: Story, tmp_path: Path, compiled: Path
 ) -> None:
     story.prepare(repository)
     steps = {s["name"]: s for s in document("action.yml")["runs"]["steps"] if "name" in s}
@@ -72,6 +78,7 @@ def test_the_action_ends_a_build_by_its_verdict(
         "RUNNER_TEMP": str(tmp_path),
         "GITHUB_OUTPUT": str(outputs),
         "GITHUB_STEP_SUMMARY": str(summary),
+        "NUMBA_CACHE_DIR": str(compiled),
     }
     assert set(steps["Check"]["env"]) == {"MANIFEST", "EVIDENCE", "SIGNING_KEY"}
 
@@ -87,11 +94,14 @@ def test_the_action_ends_a_build_by_its_verdict(
 
 
 @each_story
-def test_the_template_ends_a_pipeline_by_its_verdict(repository: Repository, story: Story) -> None:
+def test_the_template_ends_a_pipeline_by_its_verdict(
+    repository: Repository, story: Story, compiled: Path
+) -> None:
     story.prepare(repository)
     job = document("examples/gitlab/mucg4.gitlab-ci.yml")[".mucg4-check"]
+    variables = {**job["variables"], "NUMBA_CACHE_DIR": str(compiled)}
 
-    ended = repository.script(job["script"], job["variables"], has_memory=story.has_memory)
+    ended = repository.script(job["script"], variables, has_memory=story.has_memory)
 
     assert ended.status == story.status, ended.errors
     reports = job["artifacts"]["reports"].values()
@@ -144,3 +154,15 @@ def test_the_example_stops_at_the_one_property_that_is_violated(tmp_path: Path) 
     assert failed == {"properties/digit_7_epsilon_0.124.vnnlib"}
     reused = [check for check in checks if check["reuse"] is not None]
     assert len(reused) == 7
+
+
+def test_what_is_compiled_is_kept_with_the_cache() -> None:
+    job = document("examples/gitlab/mucg4.gitlab-ci.yml")[".mucg4-check"]
+    steps = document("action.yml")["runs"]["steps"]
+    (cached,) = (s["with"]["path"] for s in steps if "path" in s.get("with", {}))
+    (run,) = (s["run"] for s in steps if s.get("id") == "check")
+
+    assert job["variables"]["NUMBA_CACHE_DIR"] == "$CI_PROJECT_DIR/.mucg4-cache/compiled"
+    assert job["cache"]["paths"] == [".mucg4-cache/"]
+    assert cached == ".mucg4-cache"
+    assert "NUMBA_CACHE_DIR:-$PWD/.mucg4-cache/compiled" in run
