@@ -13,6 +13,7 @@ import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from compression.registry import make_method
@@ -117,11 +118,10 @@ class ManifestReader:
     def matching(self, pattern: str, key: str) -> list[str]:
         """Return the files that one pattern names; there is at least one."""
         folder = self.path.parent
+        if PurePath(pattern).is_absolute():
+            raise self.wrong(key, f"{pattern!r}: give a name relative to the manifest")
         try:
             found = sorted(path for path in folder.glob(pattern) if not path.is_dir())
-        except NotImplementedError as error:
-            what = f"{pattern!r}: give a name relative to the manifest"
-            raise self.wrong(key, what) from error
         except ValueError as error:
             raise self.wrong(key, f"{pattern!r}: {error}") from error
         if not found:
